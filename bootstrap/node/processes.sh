@@ -1,0 +1,66 @@
+# Owning processes: a control group per agent where the kernel lets us, else its process group and a mark in the
+# environment. Either way nothing that an attempt began outlives it.
+
+# CGROUP = folder of this fleet's control groups; empty when there are none to be had.
+find_cgroups() {
+  local mount own
+  CGROUP=
+  mount=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts 2>/dev/null)
+  own=$(sed -n 's/^0:://p' /proc/self/cgroup 2>/dev/null)
+  own=${own%%/miyabi-*}
+  [ -n "$mount" ] && [ -w "$mount$own/cgroup.procs" ] && [ -w "$mount$own" ] || return 0
+  [ -e "$mount$own/cgroup.kill" ] || [ "$own" = / ] || return 0
+  CGROUP="${mount}${own%/}/miyabi-${FLEET_ROOT##*/}"
+  mkdir -p "$CGROUP" 2>/dev/null && [ -e "$CGROUP/cgroup.kill" ] || CGROUP=
+}
+
+# Moves the calling process (a subshell about to become the tool) into the agent's group.
+enter_cgroup() {
+  [ -n "$CGROUP" ] || return 0
+  [ -d "$CGROUP/$1" ] || mkdir -p "$CGROUP/$1" 2>/dev/null
+  { printf 0 >"$CGROUP/$1/cgroup.procs"; } 2>/dev/null || :
+}
+
+# Process ids that carry the attempt's mark; the slow way, for nodes without control groups.
+marked_processes() {
+  local file pids=
+  for file in $(grep -lsaz -F -x "FLEET_ATTEMPT=$1" /proc/[0-9]*/environ 2>/dev/null); do
+    file=${file#/proc/}
+    pids="$pids ${file%/environ}"
+  done
+  REPLY=$pids
+}
+
+# Kills whatever is left of an attempt: ATTEMPT AGENT. Returns when nothing of it runs, or after some 5 s.
+kill_rest() {
+  local pid rest
+  if [ -n "$CGROUP" ]; then
+    [ -d "$CGROUP/$2" ] || return 0
+    for _ in {1..100}; do
+      rest=
+      { read -r rest <"$CGROUP/$2/cgroup.procs"; } 2>/dev/null
+      [ -n "$rest" ] || return 0
+      { printf 1 >"$CGROUP/$2/cgroup.kill"; } 2>/dev/null
+      nap 0.05
+    done
+    return 1
+  fi
+  { read -r pid _ <"$FLEET_ROOT/attempts/$1/tool"; } 2>/dev/null && kill -KILL -- "-$pid" 2>/dev/null
+  for _ in {1..50}; do
+    marked_processes "$1"
+    [ -n "$REPLY" ] || return 0
+    # shellcheck disable=SC2086
+    kill -KILL $REPLY 2>/dev/null
+    nap 0.1
+  done
+  return 1
+}
+
+# Asks an attempt's tool to end: ATTEMPT REASON. The first reason given stays; the sweep kills what does not listen.
+ask_to_end() {
+  local folder="$FLEET_ROOT/attempts/$1" pid
+  uptime_seconds
+  { (set -C; printf '%s %s\n' "$2" "$REPLY" >"$folder/stop"); } 2>/dev/null || :
+  { read -r pid _ <"$folder/tool"; } 2>/dev/null && kill -TERM -- "-$pid" 2>/dev/null
+  return 0
+}

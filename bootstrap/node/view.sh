@@ -1,0 +1,89 @@
+# What people see: one tmux session per agent on one server. tmux is a window; nothing depends on it.
+
+tmux_here() { tmux -S "$FLEET_ROOT/tmux.sock" "$@"; }
+
+# ID NAME...: makes the sessions that are missing, all with one call.
+open_sessions() {
+  local id=$1 name have script
+  shift
+  command -v tmux >/dev/null 2>&1 || { refuse "$id" tmux "tmux is not installed"; return; }
+  have=" $(tmux_here list-sessions -F '#{session_name}' 2>/dev/null | tr '\n' ' ') "
+  script=$(printf '%s\n' 'set -s exit-empty off' 'set -g history-limit 2000' 'set -g mouse on' 'set -g status-left-length 40' \
+    'set -g default-terminal screen-256color' 'set -g remain-on-exit off' 'set -g update-environment ""' \
+    "set-hook -g client-attached \"if -F '#{==:#{session_attached},1}' 'respawn-pane -k'\"")
+  for name; do
+    case $have in *" $name "*) continue ;; esac
+    script+=$'\n'"new-session -d -s '$name' -x 160 -y 50 'exec bash \"\$FLEET_PROGRAM\" view \"\$FLEET_ROOT\" ${name##*-} $name'"
+  done
+  if tmux_here -f /dev/null start-server \; set-environment -g FLEET_PROGRAM "$FLEET_PROGRAM" \; source-file - \
+    <<<"$script" >/dev/null 2>"$FLEET_ROOT/tmux.log" 7>&-; then
+    answer "$id" '{"ok":true}'
+  else
+    refuse "$id" tmux "tmux: $(head -c 200 "$FLEET_ROOT/tmux.log" | tr -cd 'A-Za-z0-9 ._/:-')"
+  fi
+}
+
+close_sessions() { # ID NAME...
+  local id=$1 name
+  shift
+  for name; do tmux_here kill-session -t "=$name" 2>/dev/null; done
+  answer "$id" '{"ok":true}'
+}
+
+# ROOT NUMBER SESSION: shows the agent's work while somebody looks, and sleeps while nobody does.
+view() {
+  local attached shown='' current='' tail_pid=''
+  FLEET_ROOT=$1
+  trap '' INT QUIT TSTP
+  printf '\033[2J\033[H%s\n' "$3 · shows what the agent does; keys reach nobody, detach with Ctrl-b d"
+  attached=$(tmux_here display-message -p -t "=$3:" '#{session_attached}' 2>/dev/null)
+  [ "${attached:-0}" -gt 0 ] || exec sleep infinity
+  while :; do
+    { read -r current <"$FLEET_ROOT/agents/$2/current"; } 2>/dev/null
+    if [ "$current" != "$shown" ]; then
+      [ -z "$tail_pid" ] || kill -- "-$tail_pid" 2>/dev/null
+      shown=$current
+      set -m
+      follow "$current" &
+      tail_pid=$!
+      set +m
+    fi
+    [ -n "$shown" ] || printf '\r%s' 'idle: no task yet '
+    nap 0.5
+  done
+}
+
+follow() { # ATTEMPT
+  local folder="$FLEET_ROOT/attempts/$1" kind=command
+  { read -r kind <"$folder/kind"; } 2>/dev/null
+  printf '\n\033[7m %s \033[0m\n' "attempt $1"
+  head -c 2000 "$folder/prompt" 2>/dev/null
+  printf '\n'
+  tail -n 500 -F "$folder/out" 2>/dev/null | readable "$kind"
+}
+
+# Event lines as text; without jq, or for plain output, the lines themselves, cut.
+readable() { # TOOL
+  if [ "$1" != command ] && command -v jq >/dev/null 2>&1 && filter=$(view_filter "$1"); then
+    jq --unbuffered -Rr "$filter"
+  else
+    while IFS= read -r line || [ -n "$line" ]; do printf '%s\n' "${line:0:400}"; done
+  fi
+}
+
+# ROOT ATTEMPT FILE FOLLOW READABLE: for `fleet logs`.
+log() {
+  FLEET_ROOT=$1
+  local folder="$FLEET_ROOT/attempts/$2" kind=command
+  [ -d "$folder" ] || { echo "no such attempt on this node any more" >&2; exit 1; }
+  { read -r kind <"$folder/kind"; } 2>/dev/null
+  [ "$5" = 1 ] || kind=command_raw
+  if [ "$4" = 1 ]; then
+    tail -n +1 -s 0.2 -F "$folder/$3" 2>/dev/null &
+    while ! end_of "$2"; do nap 0.3; done
+    nap 0.5
+    kill $! 2>/dev/null
+  else
+    cat "$folder/$3"
+  fi | if [ "$kind" = command_raw ]; then cat; else readable "$kind"; fi
+}

@@ -1,0 +1,114 @@
+# The worker: one process per attempt, outside tmux, outliving the link and the controller.
+
+# Waits for a place among the starts in progress. The place is given back at the tool's first output or after 5 s.
+enter_gate() {
+  local slots
+  slots=$(($(nproc 2>/dev/null || echo 1) * 2))
+  exec 6>"$FLEET_ROOT/gate/$((10#$1 % slots))"
+  flock -w 120 6 || :
+}
+
+leave_gate_at_first_output() {
+  for _ in {1..100}; do
+    [ -s out ] && break
+    nap 0.05
+  done
+}
+
+# An agent's new tool home is unpacked from a template made once per node: FOLDER NAME (the maker stands in ./make).
+prepare_home() {
+  local home="$FLEET_ROOT/agents/$AGENT/$1" template="$FLEET_ROOT/templates/$2.tar"
+  [ -d "$home" ] && return 0
+  (
+    exec 5>"$FLEET_ROOT/templates/$2.lock"
+    flock -w 60 5
+    [ -e "$template" ] && exit 0
+    FLEET_TEMPLATE="$FLEET_ROOT/templates/$2.new"
+    export FLEET_TEMPLATE
+    rm -rf "$FLEET_TEMPLATE"
+    mkdir -p "$FLEET_TEMPLATE"
+    timeout -k 2 30 sh ./make </dev/null >make.log 2>&1 5>&-
+    tar -C "$FLEET_TEMPLATE" -cf "$template.new" . && mv "$template.new" "$template"
+    rm -rf "$FLEET_TEMPLATE"
+  )
+  rm -rf "$home.new"
+  mkdir -p "$home.new"
+  [ -e "$template" ] && tar -C "$home.new" -xf "$template"
+  mv "$home.new" "$home"
+}
+
+# Becomes the tool: only this subshell leaves the worker's control group.
+run_tool() {
+  enter_cgroup "$AGENT"
+  if [ -e secret ]; then
+    # shellcheck disable=SC1091
+    . ./secret # read and removed before the tool is there: no file of ours holds a secret while a tool runs
+    rm -f secret
+  fi
+  export FLEET_ATTEMPT="$ATTEMPT"
+  exec sh ./run
+}
+
+collect_usage() {
+  [ -s collect ] || return 0
+  FLEET_SINCE="$PWD/claim" timeout -k 2 20 sh ./collect </dev/null >usage 2>/dev/null
+}
+
+# A signal to the worker only interrupts its waiting, never the tool.
+wait_for() {
+  local code
+  while :; do
+    wait "$1"
+    code=$?
+    start_time "$1" || return "$code"
+  done
+}
+
+# The whole life of one attempt. Runs in a subshell of `serve`, detached.
+work() {
+  ATTEMPT=$1
+  local gate home template input began code=0 stop=- tool
+  trap - TERM EXIT
+  trap : HUP INT
+  cd "$FLEET_ROOT/attempts/$ATTEMPT" || exit 1
+  printf '' >"worker.$BASHPID"
+  start_time "$BASHPID"
+  claim "worker $BASHPID $REPLY" || exit 0
+  read -r AGENT gate home template input <spec
+  journal "start $ATTEMPT $AGENT"
+  [ "$gate" = 1 ] && enter_gate "$AGENT"
+  kill_rest "$ATTEMPT" "$AGENT"
+  [ "$home" = - ] || prepare_home "$home" "$template" 6>&-
+  [ "$input" = prompt ] && input=./prompt || input=/dev/null
+  uptime_seconds; began=$REPLY
+  if [ ! -e stop ]; then
+    set -m
+    run_tool <"$input" >out 2>err 6>&- 7>&- &
+    tool=$!
+    set +m
+    printf '%s %s\n' "$tool" "$began" >tool
+    if [ "$gate" = 1 ]; then
+      leave_gate_at_first_output &
+      exec 6>&-
+    fi
+    wait_for "$tool"
+    code=$?
+  fi
+  kill_rest "$ATTEMPT" "$AGENT"
+  rm -f secret
+  collect_usage
+  uptime_seconds
+  { read -r stop _ <stop; } 2>/dev/null
+  write_end "$ATTEMPT" "end $ATTEMPT $AGENT exited $code $((REPLY - began)) ${stop:--}"
+}
+
+# Whoever makes this file decides the attempt's fate: its worker, or the sweep that gives it up. CONTENT.
+claim() {
+  local done_
+  uptime_seconds
+  set -C
+  { printf '%s %s\n' "$1" "$REPLY" >claim; } 2>/dev/null
+  done_=$?
+  set +C
+  return "$done_"
+}
