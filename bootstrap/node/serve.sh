@@ -89,7 +89,7 @@ hello() {
   text=${FLEET_ROOT//\\/\\\\}
   printf 'A %s {"ok":true,"protocol":%s,"epoch":%s,"boot":"%s","root":"%s","vcpu":%s,"memoryKiB":%s,"tmux":"%s","jq":%s,"cgroup":%s}\n' \
     "$id" "$PROTOCOL" "$EPOCH" "$boot" "${text//\"/\\\"}" "$(nproc)" "$(awk '/^MemTotal:/ { print $2 }' /proc/meminfo)" \
-    "$(tmux -V 2>/dev/null | tr -cd '0-9.a-z')" "$(is_there jq)" "$([ -n "$CGROUP" ] && echo true || echo false)"
+    "$(tmux -V 2>/dev/null | tr -cd '0-9.')" "$(is_there jq)" "$([ -n "$CGROUP" ] && echo true || echo false)"
 }
 
 is_there() { if command -v "$1" >/dev/null 2>&1; then echo true; else echo false; fi; }

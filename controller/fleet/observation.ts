@@ -1,0 +1,30 @@
+import type { NodeState } from '../node/node.ts';
+
+/** What was seen of the world, when and how. `null` means not known, never "none". */
+export interface Observation {
+  nodes: ReadonlyMap<string, NodeSight>;
+}
+
+export interface NodeSight {
+  name: string;
+  state: NodeState;
+  /** Boot id of the greeting now in force; null while there is none. */
+  boot: string | null;
+  vcpu: number | null;
+  memoryGiB: number | null;
+  /** Names of tmux sessions; null while not reported, empty text where tmux is missing. */
+  sessions: ReadonlySet<string> | null;
+  /** Whether the node has tmux at all. */
+  hasTmux: boolean;
+  /** Attempts the node is known to hold, by its folders and journal, since the greeting. */
+  attempts: ReadonlySet<string>;
+  /** Attempts being sent to it at this moment. */
+  inFlight: ReadonlySet<string>;
+  /** What the state rests on, for people. */
+  evidence: string;
+}
+
+/** The node has greeted us and is heard: only then is anything sent to it, and only then do its words prove something. */
+export function isUp(node: NodeSight | undefined): node is NodeSight & { boot: string } {
+  return node !== undefined && node.state === 'up' && node.boot !== null;
+}

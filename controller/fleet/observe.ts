@@ -1,0 +1,148 @@
+import { toFleetError } from '../errors.ts';
+import type { AttemptRecord } from '../node/journal.ts';
+import { openLink } from '../node/link.ts';
+import type { ReportLine } from '../node/report.ts';
+import type { Observation } from './observation.ts';
+import { takeRecords } from './settle.ts';
+import { newSight, type Sight, type World } from './world.ts';
+
+/** Nodes are greeted, listened to and given up here; what they say goes into the ledger by `settle.ts`. */
+
+const SILENT_MS_MAX = 15_000;
+const BACKOFF_MS = [0, 200, 500, 1000, 2000, 5000];
+const FAILURES_UNTIL_DEGRADED = 5;
+const ANSWER_SECONDS_MAX = 30;
+
+/** What is known now. Begins connections that are due; takes what nodes said into the ledger. */
+export async function observe(world: World): Promise<Observation> {
+  const names = new Set(world.fleet.nodes.map(({ name }) => name));
+  for (const name of names) if (!world.sights.has(name)) world.sights.set(name, newSight(name));
+  for (const [name, sight] of world.sights) {
+    if (names.has(name)) keepLink(world, sight);
+    else forget(world, sight);
+  }
+  await takeRecords(world);
+  return { nodes: world.sights };
+}
+
+function keepLink(world: World, sight: Sight): void {
+  const now = world.clock.monotonic();
+  if (sight.link && now - sight.heardAt > SILENT_MS_MAX) {
+    lose(sight, `silent for ${Math.round((now - sight.heardAt) / 1000)} s`);
+  }
+  if (sight.link || sight.connecting || now < sight.retryAt) return;
+  sight.connecting = true;
+  world.track(connect(world, sight));
+}
+
+function forget(world: World, sight: Sight): void {
+  sight.link?.close();
+  world.sights.delete(sight.name);
+}
+
+/** Closes what is left of a link: from now on nothing is known of the node. */
+export function lose(sight: Sight, why: string): void {
+  sight.link?.close();
+  sight.link = null;
+  sight.boot = null;
+  sight.state = sight.failures >= FAILURES_UNTIL_DEGRADED ? 'degraded' : 'unknown';
+  sight.evidence = why;
+  sight.sessions = null;
+  sight.records = [];
+  sight.inFlight = new Set();
+}
+
+async function connect(world: World, sight: Sight): Promise<void> {
+  const transport = world.transports.get(sight.name);
+  const { clock, fleet, program } = world;
+  // Folder lines come before the greeting's answer: collected aside, so that a failed greeting leaves nothing behind.
+  const heard = { records: [] as AttemptRecord[], attempts: new Set<string>() };
+  let greeted = false;
+  const events = {
+    onRecord: (record: AttemptRecord) => {
+      if (greeted) takeWord(world, sight, record);
+      else {
+        heard.records.push(record);
+        heard.attempts.add(record.attempt);
+      }
+    },
+    onReport: (line: ReportLine) => takeReport(world, sight, line),
+  };
+  try {
+    if (!transport) throw new Error(`no transport for ${sight.name}`);
+    const setting = { fleet: fleet.name, node: sight.name, transport, program, clock, secondsMax: ANSWER_SECONDS_MAX };
+    const link = await openLink(setting, { ...world.identity, epoch: sight.epoch }, events);
+    greeted = true;
+    const { greeting } = link;
+    Object.assign(sight, {
+      link,
+      state: 'up',
+      failures: 0,
+      boot: greeting.boot,
+      epoch: greeting.epoch,
+      vcpu: greeting.vcpu,
+      memoryGiB: greeting.memoryKiB / 1_048_576,
+      hasTmux: greeting.tmux !== '',
+      jq: greeting.jq,
+      sessions: null,
+      attempts: heard.attempts,
+      records: heard.records,
+      heardAt: clock.monotonic(),
+      evidence: `greeted, epoch ${greeting.epoch}`,
+    });
+    world.track(link.ended.then((why) => linkEnded(world, sight, link, why)));
+  } catch (error) {
+    sight.failures += 1;
+    sight.retryAt = clock.monotonic() + backoff(world, sight.failures);
+    lose(sight, toFleetError(error).message);
+  } finally {
+    sight.connecting = false;
+    world.wake();
+  }
+}
+
+function linkEnded(world: World, sight: Sight, link: Sight['link'], why: string): void {
+  if (sight.link !== link) return;
+  sight.failures += 1;
+  sight.retryAt = world.clock.monotonic() + backoff(world, sight.failures);
+  lose(sight, `the connection ended: ${why}`);
+  world.wake();
+}
+
+/** Grows, is bounded, and is never the same for two nodes. */
+function backoff(world: World, failures: number): number {
+  const base = BACKOFF_MS[Math.min(failures, BACKOFF_MS.length - 1)] ?? 5000;
+  return base * (0.75 + ((world.random(1)[0] ?? 0) / 256) * 0.5);
+}
+
+function takeWord(world: World, sight: Sight, record: AttemptRecord): void {
+  sight.heardAt = world.clock.monotonic();
+  sight.attempts.add(record.attempt);
+  sight.records.push(record);
+  world.wake();
+}
+
+function takeReport(world: World, sight: Sight, line: ReportLine): void {
+  const now = world.clock.monotonic();
+  sight.heardAt = now;
+  if (line.is === 'machine') sight.machine = { load: line.load, availableKiB: line.availableKiB };
+  else if (line.is === 'attempt')
+    sight.progress.set(line.attempt, { silentSeconds: line.silentSeconds, bytes: line.bytes, heardAt: now });
+  else {
+    const names = new Set(line.names);
+    const changed =
+      sight.sessions === null ||
+      names.size !== sight.sessions.size ||
+      [...names].some((name) => !sight.sessions?.has(name));
+    sight.sessions = names;
+    if (changed) world.wake();
+  }
+}
+
+/** The controller's machine slept: whatever was known is old, and is looked at again. */
+export function distrustAll(world: World): void {
+  for (const sight of world.sights.values()) {
+    sight.retryAt = 0;
+    lose(sight, 'this machine slept; looked at again');
+  }
+}

@@ -1,0 +1,125 @@
+import { sessionName } from '../agent/agent.ts';
+import type { Fleet } from '../config/fleet.ts';
+import type { OpenAttempt, Snapshot } from '../ledger/view.ts';
+import type { Desired } from './desired.ts';
+import { isUp, type Observation } from './observation.ts';
+import { type FreeAgent, matchTasks } from './plan/agents.ts';
+import { brake } from './plan/limits.ts';
+import { isStarting } from './state.ts';
+import type { LoseStep, Plan, SessionStep, StopStep } from './step.ts';
+
+/** What to do now. Pure: desired and seen in, piles out; nothing about a node that has not greeted us. */
+export function decide(fleet: Fleet, desired: Desired, observation: Observation, snapshot: Snapshot): Plan {
+  const reachable = snapshot.open.filter((attempt) => isUp(observation.nodes.get(attempt.node)));
+  return {
+    ...decideStarts(fleet, desired, observation, snapshot),
+    send: reachable.filter((attempt) => attempt.stopping === null && isUnsent(attempt, observation)),
+    stop: reachable.flatMap((attempt) => decideStop(attempt, observation)),
+    lose: reachable.flatMap((attempt) => decideLoss(attempt, observation)),
+    ...decideSessions(fleet, desired, observation, snapshot),
+  };
+}
+
+function decideStarts(
+  fleet: Fleet,
+  desired: Desired,
+  observation: Observation,
+  snapshot: Snapshot,
+): Pick<Plan, 'start' | 'waiting'> {
+  if (!isStarting(snapshot.state)) {
+    const reason = `the fleet is ${snapshot.state}`;
+    return { start: [], waiting: snapshot.ready.slice(0, 200).map(({ id }) => ({ task: id, reason })) };
+  }
+  const { ready, held } = brake(snapshot.ready, snapshot.restartsLastMinute, fleet.restartsPerMinute);
+  const { start, waiting } = matchTasks(
+    ready,
+    freeAgents(fleet, desired, observation, snapshot),
+    new Set(desired.agents.keys()),
+  );
+  const braked = held
+    .slice(0, 200)
+    .map(({ id }) => ({ task: id, reason: `the brake holds it: ${fleet.restartsPerMinute} restarts a minute` }));
+  return { start, waiting: [...waiting, ...braked] };
+}
+
+/** Agents on nodes that are up, not paused, with nothing open. */
+export function freeAgents(fleet: Fleet, desired: Desired, observation: Observation, snapshot: Snapshot): FreeAgent[] {
+  const busy = new Set(snapshot.open.map(({ agent }) => agent));
+  const strict = new Set(fleet.agents.categories.filter((category) => category.strict).map(({ name }) => name));
+  const sizes = new Map(desired.placement.counts.map(({ name, count }) => [name, count]));
+  const used = new Map<string, number>();
+  for (const { node } of snapshot.open) used.set(node, (used.get(node) ?? 0) + 1);
+  const free: FreeAgent[] = [];
+  for (const agent of desired.agents.values()) {
+    const node = observation.nodes.get(agent.node);
+    if (!isUp(node) || busy.has(agent.number) || snapshot.paused.has(agent.number)) continue;
+    const count = used.get(agent.node) ?? 0;
+    used.set(agent.node, count + 1);
+    free.push({
+      ...agent,
+      boot: node.boot,
+      load: count / (sizes.get(agent.node) || 1),
+      strict: agent.category !== null && strict.has(agent.category),
+    });
+  }
+  return free;
+}
+
+/** Committed, of this boot, and the node does not have it: the controller or the link died in between. */
+function isUnsent(attempt: OpenAttempt, observation: Observation): boolean {
+  const node = observation.nodes.get(attempt.node);
+  return (
+    isUp(node) &&
+    attempt.state === 'intended' &&
+    attempt.boot === node.boot &&
+    !node.attempts.has(attempt.id) &&
+    !node.inFlight.has(attempt.id)
+  );
+}
+
+function decideStop(attempt: OpenAttempt, observation: Observation): StopStep[] {
+  const node = observation.nodes.get(attempt.node);
+  if (!isUp(node) || attempt.boot !== node.boot || node.inFlight.has(attempt.id)) return [];
+  if (attempt.stopping !== null) return [{ attempt, reason: attempt.stopping }];
+  // The node had it and does not know it any more: somebody removed its folder. Buried first, so that it can never run.
+  if (attempt.state === 'started' && !node.attempts.has(attempt.id)) return [{ attempt, reason: 'restarted' }];
+  return [];
+}
+
+/** Meant for an earlier boot and not among what the node holds: it never ran, or its traces went with that boot. */
+function decideLoss(attempt: OpenAttempt, observation: Observation): LoseStep[] {
+  const node = observation.nodes.get(attempt.node);
+  if (!isUp(node) || attempt.boot === node.boot || node.attempts.has(attempt.id)) return [];
+  return [{ attempt, why: `${attempt.node} was rebooted` }];
+}
+
+function decideSessions(
+  fleet: Fleet,
+  desired: Desired,
+  observation: Observation,
+  snapshot: Snapshot,
+): Pick<Plan, 'openSessions' | 'closeSessions'> {
+  const wanted = new Map<string, string[]>();
+  if (snapshot.state !== 'TERMINATED') {
+    for (const agent of desired.agents.values()) {
+      const names = wanted.get(agent.node) ?? [];
+      names.push(sessionName(fleet.name, agent.number));
+      wanted.set(agent.node, names);
+    }
+  }
+  const openSessions: SessionStep[] = [];
+  const closeSessions: SessionStep[] = [];
+  const busy = new Set(snapshot.open.map(({ agent }) => sessionName(fleet.name, agent)));
+  for (const [name, node] of observation.nodes) {
+    if (!isUp(node) || !node.hasTmux || node.sessions === null) continue;
+    const names = wanted.get(name) ?? [];
+    const missing = names.filter((session) => !node.sessions?.has(session));
+    const keep = new Set(names);
+    const spare = [...node.sessions].filter(
+      (session) => session.startsWith(`${fleet.name}-`) && !keep.has(session) && !busy.has(session),
+    );
+    if (missing.length > 0) openSessions.push({ node: name, names: missing });
+    if (spare.length > 0) closeSessions.push({ node: name, names: spare });
+  }
+  return { openSessions, closeSessions };
+}

@@ -1,0 +1,136 @@
+import type { Agent } from '../agent/agent.ts';
+import { sessionName } from '../agent/agent.ts';
+import { inTransaction, type Writing, writeMeta } from '../ledger/ledger.ts';
+import { moveFleet, saveSights } from '../ledger/sights.ts';
+import type { AgentView, FleetState, NodeView, OpenAttempt, Snapshot } from '../ledger/view.ts';
+import type { Desired } from './desired.ts';
+import { isUp } from './observation.ts';
+import type { Plan } from './step.ts';
+import type { Sight, World } from './world.ts';
+
+/** Writes what was seen where readers look: what changed at once, the rest with the heartbeat. */
+
+const BEAT_MS = 5000;
+
+interface Published {
+  beatAt: number;
+  nodes: string;
+  agents: Map<number, string>;
+}
+
+const published = new WeakMap<World, Published>();
+
+export async function publish(world: World, desired: Desired, snapshot: Snapshot, plan: Plan): Promise<void> {
+  const now = world.clock.now();
+  const last = published.get(world) ?? {
+    beatAt: Number.NEGATIVE_INFINITY,
+    nodes: '',
+    agents: new Map<number, string>(),
+  };
+  const nodes = world.fleet.nodes.map((node) => nodeView(world, node.name, now));
+  const agents = agentViews(world, desired, snapshot, now);
+  const nodesText = JSON.stringify(nodes.map(({ seenAt, ...node }) => node));
+  const changed = agents.filter((agent) => last.agents.get(agent.number) !== keyOf(agent));
+  const isBeat = Math.abs(now - last.beatAt) >= BEAT_MS;
+  const state = nextState(world, snapshot, plan);
+  if (!isBeat && changed.length === 0 && nodesText === last.nodes && state === snapshot.state) return;
+  await inTransaction(world.ledger, async (tx) => {
+    await saveSights(tx, isBeat || nodesText !== last.nodes ? nodes : [], changed, false);
+    if (isBeat) await beat(tx, world, desired, now);
+    if (state !== snapshot.state) await moveFleet(tx, state, now);
+  });
+  published.set(world, {
+    beatAt: isBeat ? now : last.beatAt,
+    nodes: nodesText,
+    agents: new Map(agents.map((agent) => [agent.number, keyOf(agent)])),
+  });
+  if (state !== snapshot.state) world.wake();
+}
+
+async function beat(tx: Writing, world: World, desired: Desired, now: number): Promise<void> {
+  await writeMeta(tx, 'beat', String(now));
+  await writeMeta(tx, 'placement', JSON.stringify({ ...desired.placement, unsized: desired.unsized }));
+  const names = world.fleet.nodes.map(({ name }) => name);
+  await tx
+    .deleteFrom('node')
+    .where('name', 'not in', names.length > 0 ? names : [''])
+    .execute();
+  await tx
+    .deleteFrom('agent')
+    .where('number', '>', desired.agents.size)
+    .where('paused', '=', 0)
+    .where('state', '!=', 'busy')
+    .execute();
+}
+
+/** The fleet's own state machine, as far as it moves by itself. */
+function nextState(world: World, { state, open, ready }: Snapshot, plan: Plan): FleetState {
+  const isEveryNodeHeard = world.fleet.nodes.every(
+    ({ name }) => world.sights.get(name)?.link || (world.sights.get(name)?.failures ?? 0) > 0,
+  );
+  if (state === 'INITIALIZING' && isEveryNodeHeard) return 'READY';
+  if (state === 'READY' && (open.length > 0 || ready.length > 0)) return 'RUNNING';
+  if (state === 'SCALING' && plan.openSessions.length === 0 && plan.closeSessions.length === 0) return 'RUNNING';
+  if (state === 'DRAINING' && open.length === 0) return 'TERMINATED';
+  return state;
+}
+
+function keyOf({ since: _, ...agent }: AgentView): string {
+  return JSON.stringify(agent);
+}
+
+function nodeView(world: World, name: string, now: number): NodeView {
+  const node = world.fleet.nodes.find((each) => each.name === name);
+  const sight = world.sights.get(name);
+  return {
+    name,
+    state: sight?.state ?? 'unknown',
+    via: node?.via.kind ?? 'local',
+    vcpu: node?.vcpu ?? sight?.vcpu ?? null,
+    memoryGiB: node?.memoryGiB ?? sight?.memoryGiB ?? null,
+    boot: sight?.boot ?? null,
+    epoch: sight?.epoch ?? 0,
+    evidence: sight?.evidence ?? 'not greeted yet',
+    seenAt: sight?.link ? Math.round(now - Math.max(0, world.clock.monotonic() - sight.heardAt)) : null,
+  };
+}
+
+function agentViews(world: World, desired: Desired, { open, paused }: Snapshot, now: number): AgentView[] {
+  const attempts = new Map(open.map((attempt) => [attempt.agent, attempt]));
+  const gone = open
+    .filter(({ agent }) => !desired.agents.has(agent))
+    .map(({ agent, node, kind }) => ({ number: agent, node, kind, category: null }));
+  return [...desired.agents.values(), ...gone].map((agent) => {
+    const attempt = attempts.get(agent.number);
+    const sight = world.sights.get(agent.node);
+    return {
+      ...agent,
+      ...agentState(world, agent, sight, attempt, paused.has(agent.number)),
+      task: attempt?.task ?? null,
+      since: attempt?.intendedAt ?? now,
+    };
+  });
+}
+
+function agentState(
+  world: World,
+  agent: Agent,
+  sight: Sight | undefined,
+  attempt: OpenAttempt | undefined,
+  isPaused: boolean,
+): Pick<AgentView, 'state' | 'evidence'> {
+  if (!isUp(sight)) return { state: 'unknown', evidence: sight?.evidence ?? 'its node was never seen' };
+  if (attempt)
+    return {
+      state: 'busy',
+      evidence: `attempt ${attempt.id}, ${attempt.state}${attempt.stopping ? `, being ended: ${attempt.stopping}` : ''}`,
+    };
+  if (isPaused) return { state: 'paused', evidence: 'paused by a person' };
+  if (!sight.hasTmux) return { state: 'idle', evidence: 'no tmux on the node: works, but cannot be attached to' };
+  if (sight.sessions === null) return { state: 'starting', evidence: 'the node has not reported its windows yet' };
+  const name = sessionName(world.fleet.name, agent.number);
+  if (sight.sessions.has(name)) return { state: 'idle', evidence: `window ${name} is there` };
+  return sight.asked.has(name)
+    ? { state: 'gone', evidence: `window ${name} is missing; being made` }
+    : { state: 'starting', evidence: `window ${name} is being made` };
+}

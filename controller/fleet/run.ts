@@ -1,0 +1,137 @@
+import { FleetError, toFleetError } from '../errors.ts';
+import { readInbox, removeIntent, setAside, watchInbox } from '../ledger/inbox.ts';
+import { inTransaction } from '../ledger/ledger.ts';
+import { readFleetState } from '../ledger/read.ts';
+import { moveFleet, readIntentResult, saveIntent } from '../ledger/sights.ts';
+import type { Intent, IntentResult } from '../ledger/view.ts';
+import { distrustAll } from './observe.ts';
+import { mayMove } from './state.ts';
+import type { Plan } from './step.ts';
+import { tick } from './tick.ts';
+import type { World } from './world.ts';
+
+/** The loop: a tick when something happened, at once, and every few seconds when nothing did. */
+
+const COALESCE_MS = 10;
+const QUIET_MS_MAX = 5000;
+const SCAN_MS = 1000;
+const SLEPT_MS = 10_000;
+
+export interface RunSetting {
+  world: World;
+  /** Resolves whenever `world.wake` was called. */
+  bell: Bell;
+  /** Where intents come in; null: they are handed in by the caller alone. */
+  inbox: string | null;
+  /** Obeys one intent. Throws a FleetError to refuse it. */
+  obey: (intent: Intent) => Promise<unknown>;
+  signal: AbortSignal;
+  /** Asked after every tick; true ends the loop. */
+  isDone?: (plan: Plan) => Promise<boolean>;
+}
+
+/** A bell that remembers being rung while nobody listened. */
+export interface Bell {
+  ring(): void;
+  /** Resolves when rung, or never; `clear` first. */
+  rung(): Promise<void>;
+  readonly isRinging: boolean;
+  clear(): void;
+}
+
+export function createBell(): Bell {
+  let waiters: (() => void)[] = [];
+  let ringing = false;
+  return {
+    ring: () => {
+      ringing = true;
+      for (const wake of waiters) wake();
+      waiters = [];
+    },
+    rung: () => (ringing ? Promise.resolve() : new Promise((resolve) => waiters.push(resolve))),
+    get isRinging() {
+      return ringing;
+    },
+    clear: () => {
+      ringing = false;
+    },
+  };
+}
+
+/** Runs until the signal, until `isDone`, or until the fleet is TERMINATED. Agents' work goes on in every case. */
+export async function run(setting: RunSetting): Promise<'stopped' | 'done' | 'terminated'> {
+  const { world, bell, inbox, signal } = setting;
+  await begin(world);
+  const watcher = inbox === null ? undefined : await watchInbox(inbox, bell.ring);
+  signal.addEventListener('abort', bell.ring);
+  try {
+    let drift = world.clock.now() - world.clock.monotonic();
+    while (!signal.aborted) {
+      bell.clear();
+      const now = world.clock.now() - world.clock.monotonic();
+      if (Math.abs(now - drift) > SLEPT_MS) distrustAll(world);
+      drift = now;
+      if (inbox !== null) await takeIntents(setting, inbox);
+      const { plan, dueAt } = await tick(world);
+      if ((await readFleetState(world.ledger)) === 'TERMINATED') return 'terminated';
+      if (await setting.isDone?.(plan)) return 'done';
+      await rest(setting, dueAt);
+    }
+    return 'stopped';
+  } catch (error) {
+    await fail(world, error);
+    throw error;
+  } finally {
+    watcher?.close();
+    signal.removeEventListener('abort', bell.ring);
+    for (const sight of world.sights.values()) sight.link?.close();
+  }
+}
+
+async function begin(world: World): Promise<void> {
+  await inTransaction(world.ledger, (tx) => moveFleet(tx, 'INITIALIZING', world.clock.now()));
+}
+
+/** The last word of a loop that broke; when even the ledger cannot be written, the error itself has to do. */
+async function fail(world: World, error: unknown): Promise<void> {
+  const failure = toFleetError(error);
+  if (failure.code === 'disk-full' || failure.code === 'ledger-unreadable') return;
+  if (mayMove(await readFleetState(world.ledger), 'FAILED')) await inTransaction(world.ledger, (tx) => moveFleet(tx, 'FAILED', world.clock.now()));
+}
+
+/** Waits for the bell, for what comes due, or for the next look; then a moment more, so that what comes together is taken together. */
+async function rest({ world, bell, inbox, signal }: RunSetting, dueAt: number | null): Promise<void> {
+  const until = dueAt === null ? QUIET_MS_MAX : Math.max(COALESCE_MS, dueAt - world.clock.now());
+  const woken = new AbortController();
+  const longest = Math.min(until, inbox === null ? QUIET_MS_MAX : SCAN_MS);
+  await Promise.race([bell.rung(), world.clock.sleep(longest, woken.signal)]);
+  woken.abort();
+  if (bell.isRinging && !signal.aborted) await world.clock.sleep(COALESCE_MS);
+}
+
+/** Takes in what others wished, each once, whatever was killed when. */
+async function takeIntents(setting: RunSetting, folder: string): Promise<void> {
+  for (const waiting of await readInbox(folder)) {
+    if (waiting.is === 'refused') {
+      await setAside(folder, waiting.file);
+      continue;
+    }
+    await obeyOnce(setting, waiting.intent);
+    await removeIntent(waiting.file);
+  }
+}
+
+/** Obeys an intent and keeps its result; one that was obeyed before gets the same result. */
+export async function obeyOnce({ world, obey }: Pick<RunSetting, 'world' | 'obey'>, intent: Intent): Promise<IntentResult> {
+  const before = await readIntentResult(world.ledger, intent.id);
+  if (before) return before;
+  let result: IntentResult;
+  try {
+    result = { ok: true, output: (await obey(intent)) ?? null };
+  } catch (error) {
+    if (!(error instanceof FleetError)) throw error;
+    result = { ok: false, error: error.toJSON() };
+  }
+  await inTransaction(world.ledger, (tx) => saveIntent(tx, intent, result, world.clock.now()));
+  return result;
+}

@@ -1,0 +1,137 @@
+import { toolOf } from '../agent/tools/index.ts';
+import type { Evidence, Reading } from '../agent/tools/tool.ts';
+import { toFleetError } from '../errors.ts';
+import { type Settlement, settleAttempt, startAttempts } from '../ledger/attempts.ts';
+import { inTransaction } from '../ledger/ledger.ts';
+import { readAttempts, readTask } from '../ledger/read.ts';
+import type { AttemptView } from '../ledger/view.ts';
+import type { AttemptRecord } from '../node/journal.ts';
+import { FAULT_OF, isOpen } from '../task/attempt.ts';
+import { afterAttempt, seedOf } from '../task/retry.ts';
+import type { Sight, World } from './world.ts';
+
+/** Takes what nodes said of attempts into the ledger: read the evidence, decide what it means, commit, acknowledge. */
+
+const TAKEN_AT_ONCE_MAX = 200;
+const READ_AT_ONCE_MAX = 16;
+
+type EndRecord = Extract<AttemptRecord, { is: 'end' }>;
+
+export async function takeRecords(world: World): Promise<void> {
+  await Promise.all([...world.sights.values()].map((sight) => takeFrom(world, sight)));
+}
+
+async function takeFrom(world: World, sight: Sight): Promise<void> {
+  const { link } = sight;
+  if (!link || sight.records.length === 0) return;
+  const records = sight.records.splice(0, TAKEN_AT_ONCE_MAX);
+  if (sight.records.length > 0) world.wake();
+  const ends = [...new Map(records.filter((record) => record.is === 'end').map((end) => [end.attempt, end])).values()];
+  const settlements = await readEnds(world, sight, ends);
+  const now = world.clock.now();
+  await inTransaction(world.ledger, async (tx) => {
+    await startAttempts(
+      tx,
+      records.filter(({ is }) => is !== 'end').map(({ attempt }) => attempt),
+      now,
+    );
+    for (const settlement of settlements) await settleAttempt(tx, settlement, now);
+  });
+  for (const { attempt } of ends) sight.progress.delete(attempt);
+  const told = ends.map(({ attempt }) => attempt);
+  if (told.length > 0) world.track(acknowledge(sight, link, told));
+  if (settlements.length > 0) world.wake();
+}
+
+/** Lost with the link: the node tells the end again at the next greeting. */
+async function acknowledge(sight: Sight, link: NonNullable<Sight['link']>, attempts: readonly string[]): Promise<void> {
+  try {
+    await link.acknowledge(attempts);
+    for (const attempt of attempts) sight.attempts.delete(attempt);
+  } catch (error) {
+    sight.evidence = toFleetError(error).message;
+  }
+}
+
+/** The settlements of attempts that are still open in the ledger. One whose evidence cannot be had now is left for later. */
+async function readEnds(world: World, sight: Sight, ends: EndRecord[]): Promise<Settlement[]> {
+  const settlements: Settlement[] = [];
+  for (let index = 0; index < ends.length; index += READ_AT_ONCE_MAX) {
+    const batch = ends.slice(index, index + READ_AT_ONCE_MAX);
+    const read = await Promise.all(batch.map((end) => readEnd(world, sight, end)));
+    batch.forEach((end, place) => {
+      const result = read[place];
+      if (result === 'later') ends.splice(ends.indexOf(end), 1);
+      else if (result) settlements.push(result);
+    });
+    if (read.includes('later')) index -= read.filter((result) => result === 'later').length;
+  }
+  return settlements;
+}
+
+async function readEnd(world: World, sight: Sight, end: EndRecord): Promise<Settlement | 'later' | undefined> {
+  const [attempt] = await readAttempts(world.ledger, { id: end.attempt, limit: 1 });
+  if (!attempt || !isOpen(attempt.state)) return undefined;
+  const evidence = await gather(sight, end);
+  if (!evidence) return 'later';
+  const kind = world.fleet.kinds.find(({ name }) => name === attempt.kind);
+  const tool = kind ? toolOf(kind) : undefined;
+  const reading = end.how === 'never' || !tool ? unreadable(end, kind?.name ?? attempt.kind) : tool.read(evidence);
+  return settlementOf(world, attempt, reading, evidence.exit, tool?.resumable ?? false);
+}
+
+async function gather(sight: Sight, end: EndRecord): Promise<Evidence | undefined> {
+  const nothing = { out: '', err: '', usage: '' };
+  const killed = end.exit !== null && end.exit > 128 && end.exit <= 192;
+  try {
+    const files = end.how === 'never' ? nothing : ((await sight.link?.evidence(end.attempt)) ?? undefined);
+    return (
+      files && {
+        ...files,
+        exit: killed ? null : end.exit,
+        signal: killed && end.exit !== null ? end.exit - 128 : null,
+        stop: end.stop,
+        lost: end.how === 'lost',
+      }
+    );
+  } catch (error) {
+    sight.evidence = toFleetError(error).message;
+    return undefined;
+  }
+}
+
+function unreadable(end: EndRecord, kind: string): Reading {
+  const message =
+    end.how === 'never' ? 'it never began on its node' : `its kind ${kind} is not in the fleet file any more`;
+  const verdict = end.stop === 'cancelled' ? 'cancelled' : end.stop === null ? 'lost' : 'restarted';
+  return { verdict, message, answer: null, conversation: null, usage: [], retryAfterSeconds: null };
+}
+
+/** What the end means for the task. Also for ends without evidence: a lost attempt, a buried one. */
+export async function settlementOf(
+  world: World,
+  attempt: AttemptView,
+  reading: Reading,
+  exit: number | null,
+  resumable: boolean,
+): Promise<Settlement> {
+  const task = await readTask(world.ledger, attempt.task);
+  const { retries, platformRetries } = world.fleet.tasks;
+  const fault = FAULT_OF[reading.verdict];
+  return {
+    attempt: attempt.id,
+    state: reading.verdict === 'cancelled' ? 'cancelled' : reading.verdict === 'lost' ? 'lost' : 'ended',
+    reading: { ...reading, conversation: reading.conversation ?? null },
+    exit,
+    after: afterAttempt({
+      policy: { retries: task?.retries ?? retries, platformRetries },
+      counters: { faults: task?.faults ?? 0, platformFaults: task?.platformFaults ?? 0, waits: task?.waits ?? 0 },
+      verdict: reading.verdict,
+      message: reading.message,
+      retryAfterSeconds: reading.retryAfterSeconds,
+      seed: seedOf(attempt.id),
+      now: world.clock.now(),
+    }),
+    resume: resumable && (fault === 'platform' || fault === 'wait' || fault === 'person'),
+  };
+}

@@ -1,0 +1,90 @@
+import type { Kind } from '../agent/agent.ts';
+import type { Clock } from '../clock.ts';
+import type { Fleet } from '../config/fleet.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import type { AttemptRecord } from '../node/journal.ts';
+import type { Link } from '../node/link.ts';
+import type { NodeProgram } from '../node/program.ts';
+import type { Secret } from '../secret.ts';
+import type { Transport } from '../transport/transport.ts';
+import type { NodeSight } from './observation.ts';
+
+/** Everything one controller acts with. Only cli/main.ts and tests put one together. */
+export interface World {
+  fleet: Fleet;
+  readonly ledger: Ledger;
+  readonly clock: Clock;
+  /** Random bytes: for ids and jitter. */
+  readonly random: (bytes: number) => Uint8Array;
+  readonly transports: ReadonlyMap<string, Transport>;
+  readonly program: NodeProgram;
+  /** Who we are to nodes. */
+  readonly identity: { ledger: string; machine: string; takeOver: boolean };
+  readonly secretsOf: (kind: Kind) => Promise<Readonly<Record<string, Secret>>>;
+  /** What was seen so far, per node; the only state of a controller that is not in the ledger. */
+  readonly sights: Map<string, Sight>;
+  /** Says that there is something to do. */
+  wake(): void;
+  /** Effects that go on while ticks do; each catches its own expected failures. */
+  track(work: Promise<void>): void;
+}
+
+/** A NodeSight while it is being made. */
+export interface Sight extends Omit<NodeSight, 'sessions' | 'attempts' | 'inFlight'> {
+  sessions: Set<string> | null;
+  attempts: Set<string>;
+  inFlight: Set<string>;
+  link: Link | null;
+  connecting: boolean;
+  /** Connections that failed since one held. */
+  failures: number;
+  /** Monotonic ms before which no new connection is tried. */
+  retryAt: number;
+  /** Monotonic ms of the last word from it. */
+  heardAt: number;
+  epoch: number;
+  jq: boolean;
+  /** Records not taken into the ledger yet, oldest first. */
+  records: AttemptRecord[];
+  /** Seconds without output, and bytes of output, of each attempt by the last report. */
+  progress: Map<string, { silentSeconds: number; bytes: number; heardAt: number }>;
+  /** Sessions asked for and not reported yet, with the monotonic ms of asking. */
+  asked: Map<string, number>;
+  machine: { load: number; availableKiB: number } | null;
+}
+
+export function newSight(name: string): Sight {
+  return {
+    name,
+    state: 'unknown',
+    boot: null,
+    vcpu: null,
+    memoryGiB: null,
+    sessions: null,
+    hasTmux: false,
+    attempts: new Set(),
+    inFlight: new Set(),
+    evidence: 'not greeted yet',
+    link: null,
+    connecting: false,
+    failures: 0,
+    retryAt: 0,
+    heardAt: 0,
+    epoch: 0,
+    jq: false,
+    records: [],
+    progress: new Map(),
+    asked: new Map(),
+    machine: null,
+  };
+}
+
+/** A UUIDv7: sorts by time, and no two are alike. */
+export function newId(world: Pick<World, 'clock' | 'random'>): string {
+  const bytes = Buffer.from(world.random(16));
+  bytes.writeUIntBE(world.clock.now(), 0, 6);
+  bytes[6] = 0x70 | ((bytes[6] ?? 0) & 0x0f);
+  bytes[8] = 0x80 | ((bytes[8] ?? 0) & 0x3f);
+  const hex = bytes.toString('hex');
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
+}

@@ -1,0 +1,146 @@
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import {
+  CompiledQuery,
+  type DatabaseConnection,
+  type Driver,
+  Kysely,
+  type QueryResult,
+  SqliteAdapter,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+} from 'kysely';
+import { FleetError } from '../errors.ts';
+import { FIRST } from './migrations/first.ts';
+import type { Tables } from './tables.ts';
+
+/** Older ones can corrupt a WAL file when two connections meet (the WAL-reset bug, mended in 3.51.3). */
+const SQLITE_VERSION_MIN = [3, 51, 3];
+const MIGRATIONS: readonly (readonly string[])[] = [FIRST];
+const STATEMENTS_KEPT = 500;
+
+export interface SqliteSetting {
+  /** Path, or `:memory:`. */
+  path: string;
+  readOnly: boolean;
+}
+
+/** Opens the ledger's file and, for the writer, brings it to the newest version. Throws `ledger-unreadable`. */
+export function openSqlite({ path, readOnly }: SqliteSetting): Kysely<Tables> {
+  const database = openFile(path, readOnly);
+  database.exec('PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON');
+  if (!readOnly) {
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864');
+    migrate(database, path);
+  }
+  checkVersions(database, path);
+  return new Kysely<Tables>({
+    dialect: {
+      createAdapter: () => new SqliteAdapter(),
+      createDriver: () => createDriver(database),
+      createIntrospector: (db) => new SqliteIntrospector(db),
+      createQueryCompiler: () => new SqliteQueryCompiler(),
+    },
+  });
+}
+
+function openFile(path: string, readOnly: boolean): DatabaseSync {
+  try {
+    return new DatabaseSync(path, { readOnly });
+  } catch (error) {
+    throw unreadable(path, `cannot be opened: ${(error as Error).message}`, error);
+  }
+}
+
+function unreadable(path: string, why: string, cause?: unknown): FleetError {
+  return new FleetError('ledger-unreadable', `the ledger ${path} ${why}`, { target: path, cause });
+}
+
+function versionOf(database: DatabaseSync): number {
+  return Number(database.prepare('PRAGMA user_version').get()?.user_version ?? 0);
+}
+
+function migrate(database: DatabaseSync, path: string): void {
+  try {
+    for (let version = versionOf(database); version < MIGRATIONS.length; version += 1) {
+      database.exec('BEGIN IMMEDIATE');
+      for (const statement of MIGRATIONS[version] ?? []) database.exec(statement);
+      database.exec(`PRAGMA user_version = ${version + 1}; COMMIT`);
+    }
+  } catch (error) {
+    throw unreadable(path, `could not be brought to version ${MIGRATIONS.length}: ${(error as Error).message}`, error);
+  }
+}
+
+function checkVersions(database: DatabaseSync, path: string): void {
+  const found = String(database.prepare('SELECT sqlite_version() AS version').get()?.version ?? '0');
+  const numbers = found.split('.').map(Number);
+  const difference =
+    SQLITE_VERSION_MIN.map((min, index) => (numbers[index] ?? 0) - min).find((value) => value !== 0) ?? 0;
+  if (difference < 0)
+    throw unreadable(path, `needs SQLite ${SQLITE_VERSION_MIN.join('.')} or newer, this Node has ${found}`);
+  const version = versionOf(database);
+  if (version !== MIGRATIONS.length) {
+    throw unreadable(
+      path,
+      `has version ${version}, this program knows version ${MIGRATIONS.length}; use the program that wrote it`,
+    );
+  }
+}
+
+/** One connection, handed to one transaction at a time. Kysely's own driver begins deferred, which may fail half-way. */
+function createDriver(database: DatabaseSync): Driver {
+  const statements = new Map<string, StatementSync>();
+  let tail: Promise<void> = Promise.resolve();
+  let release: () => void = () => {};
+  const connection: DatabaseConnection = {
+    executeQuery: async <R>(query: CompiledQuery) => runQuery<R>(database, statements, query),
+    // eslint-disable-next-line require-yield
+    streamQuery: async function* () {
+      throw new Error('the ledger is read in bounded pages, not streamed');
+    },
+  };
+  const say = (text: string) => connection.executeQuery(CompiledQuery.raw(text));
+  return {
+    init: async () => {},
+    acquireConnection: async () => {
+      const before = tail;
+      let done: () => void = () => {};
+      tail = new Promise((resolve) => {
+        done = resolve;
+      });
+      await before;
+      release = done;
+      return connection;
+    },
+    beginTransaction: async () => void (await say('BEGIN IMMEDIATE')),
+    commitTransaction: async () => void (await say('COMMIT')),
+    rollbackTransaction: async () => void (await say('ROLLBACK')),
+    releaseConnection: async () => release(),
+    destroy: async () => database.close(),
+  };
+}
+
+function runQuery<R>(
+  database: DatabaseSync,
+  statements: Map<string, StatementSync>,
+  query: CompiledQuery,
+): QueryResult<R> {
+  let statement = statements.get(query.sql);
+  if (!statement) {
+    if (statements.size >= STATEMENTS_KEPT) statements.clear();
+    statement = database.prepare(query.sql);
+    statements.set(query.sql, statement);
+  }
+  const parameters = query.parameters as SQLInputValue[];
+  try {
+    if (statement.columns().length > 0) return { rows: statement.all(...parameters) as R[] };
+    const { changes, lastInsertRowid } = statement.run(...parameters);
+    return { rows: [], numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid) };
+  } catch (error) {
+    // 13: SQLITE_FULL, 10: SQLITE_IOERR (what a full disk gives in WAL mode)
+    const code = (error as { errcode?: number }).errcode ?? 0;
+    if ((code & 0xff) === 13 || code === 778)
+      throw new FleetError('disk-full', `the ledger cannot be written: ${(error as Error).message}`, { cause: error });
+    throw error;
+  }
+}

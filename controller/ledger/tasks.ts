@@ -1,0 +1,280 @@
+import { createHash } from 'node:crypto';
+import { FleetError } from '../errors.ts';
+import type { TaskSpec, TaskState } from '../task/task.ts';
+import type { FleetEvent } from './event.ts';
+import { record, type Writing } from './ledger.ts';
+
+/** Tasks: taken in, cancelled, tried again. Every function is one part of a transaction. */
+
+export type AcceptedTask = TaskSpec & { id: string };
+
+const VARIABLES_MAX = 400;
+
+function* batches<T>(items: readonly T[], size = VARIABLES_MAX): Generator<readonly T[]> {
+  for (let index = 0; index < items.length; index += size) yield items.slice(index, index + size);
+}
+
+function specHash(spec: AcceptedTask): string {
+  const { id: _, ...rest } = spec;
+  const sorted = Object.entries(rest)
+    .filter(([, value]) => value !== undefined)
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+  return createHash('sha256').update(JSON.stringify(sorted)).digest('hex').slice(0, 32);
+}
+
+export function laneOf(
+  category: string | null,
+  kind: string | null,
+  agents: readonly number[] | null,
+  resumesOn: number | null,
+): string {
+  return [category ?? '', kind ?? '', agents ? JSON.stringify(agents) : '', resumesOn ?? ''].join('|');
+}
+
+/** Takes tasks in, all or none. The same id with the same content is the same task; with another it is refused. */
+export async function acceptTasks(
+  tx: Writing,
+  specs: readonly AcceptedTask[],
+  now: number,
+): Promise<{ accepted: string[]; known: string[] }> {
+  const states = await statesOf(tx, [...specs.map((spec) => spec.id), ...specs.flatMap((spec) => spec.needs ?? [])]);
+  refuseUnknownNeeds(specs, states);
+  const clashes = specs
+    .filter((spec) => states.get(spec.id) && states.get(spec.id)?.hash !== specHash(spec))
+    .map((spec) => spec.id);
+  if (clashes.length > 0) {
+    throw new FleetError('plan-invalid', `already known with another content: ${clashes.slice(0, 20).join(', ')}`, {
+      hint: 'Give the changed task another id.',
+    });
+  }
+  const fresh = specs.filter((spec) => !states.has(spec.id));
+  const events: FleetEvent[] = [];
+  for (const batch of batches(fresh, 40)) {
+    await tx
+      .insertInto('task')
+      .values(batch.map((spec) => taskRow(spec, states, now)))
+      .execute();
+    const needs = batch.flatMap((spec) =>
+      [...new Set(spec.needs ?? [])].map((need) => ({ task: spec.id, needs: need })),
+    );
+    for (const part of batches(needs))
+      await tx
+        .insertInto('need')
+        .values([...part])
+        .execute();
+    events.push(...batch.map((spec) => ({ at: now, kind: 'task_accepted' as const, task: spec.id })));
+  }
+  await record(tx, events);
+  return {
+    accepted: fresh.map((spec) => spec.id),
+    known: specs.filter((spec) => states.has(spec.id)).map((spec) => spec.id),
+  };
+}
+
+function taskRow(spec: AcceptedTask, states: ReadonlyMap<string, { state: string }>, now: number) {
+  const kind = spec.kind ?? (spec.run === undefined ? null : 'command'); // a shell command is never given to a model
+  const waiting = [...new Set(spec.needs ?? [])].filter((need) => states.get(need)?.state !== 'completed');
+  return {
+    id: spec.id,
+    hash: specHash(spec),
+    title: spec.title ?? spec.id,
+    prompt: spec.prompt ?? null,
+    run: spec.run ?? null,
+    category: spec.category ?? null,
+    kind,
+    priority: spec.priority ?? 2,
+    agents: spec.agents ? JSON.stringify(spec.agents) : null,
+    cwd: spec.cwd ?? null,
+    timeout: spec.timeout ?? null,
+    retries: spec.retries ?? null,
+    env: JSON.stringify(spec.env ?? {}),
+    labels: JSON.stringify(spec.labels ?? []),
+    state: waiting.length > 0 ? 'blocked' : 'queued',
+    reason: waiting.length > 0 ? `needs ${waiting.slice(0, 5).join(', ')}` : null,
+    parked_by: null,
+    not_before: 0,
+    deps_left: waiting.length,
+    lane: laneOf(spec.category ?? null, kind, spec.agents ?? null, null),
+    conversation: null,
+    resumes_on: null,
+    is_restart: 0,
+    faults: 0,
+    platform_faults: 0,
+    waits: 0,
+    created_at: now,
+    ended_at: null,
+  };
+}
+
+async function statesOf(tx: Writing, ids: readonly string[]): Promise<Map<string, { state: string; hash: string }>> {
+  const found = new Map<string, { state: string; hash: string }>();
+  for (const batch of batches([...new Set(ids)])) {
+    const rows = await tx
+      .selectFrom('task')
+      .select(['id', 'state', 'hash'])
+      .where('id', 'in', [...batch])
+      .execute();
+    for (const row of rows) found.set(row.id, row);
+  }
+  return found;
+}
+
+function refuseUnknownNeeds(specs: readonly AcceptedTask[], states: ReadonlyMap<string, unknown>): void {
+  const known = new Set(specs.map((spec) => spec.id));
+  const unknown = specs.flatMap((spec) =>
+    (spec.needs ?? [])
+      .filter((need) => !known.has(need) && !states.has(need))
+      .map((need) => `${spec.id} needs ${need}`),
+  );
+  if (unknown.length > 0) {
+    throw new FleetError('plan-invalid', `needs what nobody knows: ${unknown.slice(0, 20).join('; ')}`, {
+      hint: 'Submit what they need first, or together.',
+    });
+  }
+}
+
+/** A completed task fires its dependents in the same transaction. */
+export async function fireDependents(tx: Writing, task: string, now: number): Promise<void> {
+  const dependents = tx.selectFrom('need').select('task').where('needs', '=', task);
+  await tx
+    .updateTable('task')
+    .set((row) => ({ deps_left: row('deps_left', '-', 1) }))
+    .where('id', 'in', dependents)
+    .where('deps_left', '>', 0)
+    .execute();
+  const ready = await tx
+    .updateTable('task')
+    .set({ state: 'queued', reason: null, parked_by: null })
+    .where('id', 'in', dependents)
+    .where('deps_left', '=', 0)
+    .where((row) => row.or([row('state', '=', 'blocked'), row('parked_by', 'is not', null)]))
+    .returning('id')
+    .execute();
+  await record(
+    tx,
+    ready.map(({ id }) => ({ at: now, kind: 'task_unblocked' as const, task: id })),
+  );
+}
+
+/** What needs a task that ended badly waits with the reason, and so does what needs that. */
+export async function parkDependents(tx: Writing, task: string, why: string, now: number): Promise<void> {
+  let causes: readonly string[] = [task];
+  for (let depth = 0; causes.length > 0 && depth < 10_000; depth += 1) {
+    const parked: string[] = [];
+    for (const cause of causes) {
+      const rows = await tx
+        .updateTable('task')
+        .set({
+          state: 'parked',
+          reason: `needs ${cause}, which ${cause === task ? why : 'is parked'}`,
+          parked_by: cause,
+        })
+        .where('id', 'in', tx.selectFrom('need').select('task').where('needs', '=', cause))
+        .where('state', '=', 'blocked')
+        .returning('id')
+        .execute();
+      parked.push(...rows.map(({ id }) => id));
+    }
+    await record(
+      tx,
+      parked.map((id) => ({ at: now, kind: 'task_parked' as const, task: id })),
+    );
+    causes = parked;
+  }
+}
+
+/** The opposite: the cause is tried again, so what it parked waits for it again. */
+async function unparkDependents(tx: Writing, task: string): Promise<void> {
+  let causes: readonly string[] = [task];
+  while (causes.length > 0) {
+    const rows = await tx
+      .updateTable('task')
+      .set((row) => ({ state: 'blocked', reason: row.ref('parked_by'), parked_by: null }))
+      .where('parked_by', 'in', [...causes])
+      .where('state', '=', 'parked')
+      .returning('id')
+      .execute();
+    causes = rows.map(({ id }) => id);
+  }
+}
+
+const CANCELLABLE: readonly TaskState[] = ['queued', 'blocked', 'parked'];
+
+/** Cancels what does not run at once; asks the attempts of what runs to end. Gives the ids in each pile. */
+export async function cancelTasks(
+  tx: Writing,
+  ids: readonly string[],
+  now: number,
+): Promise<{ cancelled: string[]; stopping: string[]; ended: string[] }> {
+  const states = await statesOf(tx, ids);
+  refuseUnknown(ids, states);
+  const of = (wanted: (state: string) => boolean) => ids.filter((id) => wanted(states.get(id)?.state ?? ''));
+  const cancelled = of((state) => (CANCELLABLE as readonly string[]).includes(state));
+  const stopping = of((state) => state === 'running');
+  for (const id of cancelled) {
+    await tx
+      .updateTable('task')
+      .set({ state: 'cancelled', reason: 'cancelled by a person', parked_by: null, ended_at: now })
+      .where('id', '=', id)
+      .execute();
+    await parkDependents(tx, id, 'was cancelled', now);
+  }
+  for (const id of stopping) {
+    await tx
+      .updateTable('attempt')
+      .set({ stopping: 'cancelled' })
+      .where('task', '=', id)
+      .where('state', 'in', ['intended', 'started'])
+      .execute();
+  }
+  await record(
+    tx,
+    cancelled.map((id) => ({ at: now, kind: 'task_cancelled' as const, task: id })),
+  );
+  return { cancelled, stopping, ended: ids.filter((id) => !cancelled.includes(id) && !stopping.includes(id)) };
+}
+
+function refuseUnknown(ids: readonly string[], states: ReadonlyMap<string, unknown>): void {
+  const unknown = ids.filter((id) => !states.has(id));
+  if (unknown.length > 0)
+    throw new FleetError('not-found', `no such task: ${unknown.slice(0, 20).join(', ')}`, {
+      hint: 'fleet list tasks shows what there is.',
+    });
+}
+
+/** Queues what failed, was cancelled or is parked once more, with fresh counters. */
+export async function retryTasks(tx: Writing, ids: readonly string[], now: number): Promise<string[]> {
+  const states = await statesOf(tx, ids);
+  refuseUnknown(ids, states);
+  const retryable = ['failed', 'cancelled', 'parked'];
+  const wrong = ids.filter((id) => !retryable.includes(states.get(id)?.state ?? ''));
+  if (wrong.length > 0) {
+    const list = wrong
+      .slice(0, 20)
+      .map((id) => `${id} is ${states.get(id)?.state}`)
+      .join(', ');
+    throw new FleetError('unlawful', `only failed, cancelled and parked tasks can be tried again: ${list}`);
+  }
+  for (const id of ids) {
+    await tx
+      .updateTable('task')
+      .set((row) => ({
+        state: row.case().when('deps_left', '>', 0).then('blocked').else('queued').end(),
+        reason: null,
+        parked_by: null,
+        not_before: 0,
+        faults: 0,
+        platform_faults: 0,
+        waits: 0,
+        ended_at: null,
+      }))
+      .where('id', '=', id)
+      .execute();
+    await unparkDependents(tx, id);
+  }
+  await record(
+    tx,
+    ids.map((id) => ({ at: now, kind: 'task_retried' as const, task: id, data: { by: 'person' } })),
+  );
+  return [...ids];
+}

@@ -1,0 +1,24 @@
+import { z } from 'zod';
+
+/** A node's answer to `hello`: what it is, and under which epoch it now listens to us. */
+export const Greeting = z.object({
+  ok: z.literal(true),
+  protocol: z.int(),
+  epoch: z.int(),
+  boot: z.string().min(1).max(64),
+  root: z.string().startsWith('/').max(4096),
+  vcpu: z.int().min(1),
+  memoryKiB: z.int().min(0),
+  tmux: z.string(),
+  jq: z.boolean(),
+  cgroup: z.boolean(),
+});
+export type Greeting = z.infer<typeof Greeting>;
+
+export const Answer = z.union([
+  z.looseObject({ ok: z.literal(true), was: z.string().optional() }),
+  z.object({ ok: z.literal(false), code: z.string(), message: z.string() }),
+]);
+export type Answer = z.infer<typeof Answer>;
+
+export const PROTOCOL = 1;

@@ -1,0 +1,216 @@
+import type { Clock } from '../clock.ts';
+import { FleetError } from '../errors.ts';
+import type { StopReason } from '../task/attempt.ts';
+import type { Stream, Transport } from '../transport/transport.ts';
+import { Answer, Greeting, PROTOCOL } from './greeting.ts';
+import { type AttemptRecord, parseRecord } from './journal.ts';
+import type { NodeProgram } from './program.ts';
+import { type ReportLine, parseReportLine } from './report.ts';
+import { placeProgram, type StartOrder, serveWords, startRequest, stopRequest } from './shell.ts';
+
+/** Who we are to a node: it follows one ledger on one machine, and refuses others. */
+export interface Identity {
+  ledger: string;
+  machine: string;
+  /** Highest epoch we know of. */
+  epoch: number;
+  takeOver: boolean;
+}
+
+/** The live conversation with one node. Every request fails with `unreachable` when the conversation ends. */
+export interface Link {
+  readonly greeting: Greeting;
+  start(order: StartOrder): Promise<'new' | 'same' | 'buried' | 'boot'>;
+  stop(attempt: string, reason: StopReason): Promise<'buried' | 'ended' | 'stopping'>;
+  evidence(attempt: string): Promise<{ out: string; err: string; usage: string }>;
+  acknowledge(attempts: readonly string[]): Promise<void>;
+  openSessions(names: readonly string[]): Promise<void>;
+  closeSessions(names: readonly string[]): Promise<void>;
+  close(): void;
+  readonly ended: Promise<string>;
+}
+
+export interface LinkEvents {
+  onRecord(record: AttemptRecord): void;
+  onReport(line: ReportLine): void;
+}
+
+export interface LinkSetting {
+  fleet: string;
+  node: string;
+  transport: Transport;
+  program: NodeProgram;
+  clock: Clock;
+  /** Longest wait for one answer. */
+  secondsMax: number;
+}
+
+const EVIDENCE_BYTES_MAX = 2_000_000;
+
+interface Pending {
+  resolve(answer: Answer): void;
+  reject(error: FleetError): void;
+  parts: Map<string, string[]>;
+  bytes: number;
+}
+
+/** Puts the program in place, opens the stream and greets. Throws a FleetError: unreachable, owned-by-another, protocol. */
+export async function openLink(setting: LinkSetting, identity: Identity, events: LinkEvents): Promise<Link> {
+  const { transport, fleet, program, node } = setting;
+  const placed = await transport.run(placeProgram(fleet, program.hash, program.text));
+  if (placed.is !== 'exited' || placed.code !== 0) {
+    const why =
+      placed.is === 'exited'
+        ? placed.stderr.trim() || `exit ${placed.code}`
+        : placed.is === 'unreachable'
+          ? placed.reason
+          : placed.is;
+    throw new FleetError('unreachable', `${node}: the node program could not be put in place: ${why}`, {
+      target: node,
+    });
+  }
+  const wire = openWire(setting, events, (onLine) => transport.open(serveWords(fleet, program.hash), onLine));
+  const { ledger, machine, epoch, takeOver } = identity;
+  const answer = await (await wire).ask(['hello', ledger, machine, String(epoch), takeOver ? '1' : '0']);
+  const greeting = Greeting.safeParse(answer);
+  if (!greeting.success || greeting.data.protocol !== PROTOCOL) {
+    (await wire).close();
+    throw new FleetError('protocol', `${node}: greeted in a form this version does not know`, { target: node });
+  }
+  return { ...requests(await wire), greeting: greeting.data };
+}
+
+type Wire = Awaited<ReturnType<typeof openWire>>;
+
+function requests(wire: Wire): Omit<Link, 'greeting'> {
+  const was = (answer: Answer) => (answer.ok ? (answer.was ?? '') : '');
+  return {
+    start: async (order) => {
+      const { words, payload } = startRequest(order);
+      return was(await wire.ask(words, payload)) as Awaited<ReturnType<Link['start']>>;
+    },
+    stop: async (attempt, reason) =>
+      was(await wire.ask(stopRequest(attempt, reason))) as Awaited<ReturnType<Link['stop']>>,
+    evidence: async (attempt) => {
+      const parts = new Map<string, string[]>();
+      await wire.ask(['evidence', attempt], '', parts);
+      const text = (name: string) =>
+        (parts.get(name) ?? [])
+          .map((chunk) => Buffer.from(chunk, 'base64'))
+          .reduce(joinBytes, Buffer.alloc(0))
+          .toString('utf8');
+      return { out: text('out'), err: text('err'), usage: text('usage') };
+    },
+    acknowledge: async (attempts) => {
+      for (let index = 0; index < attempts.length; index += 50)
+        await wire.ask(['ack', ...attempts.slice(index, index + 50)]);
+    },
+    openSessions: async (names) => {
+      for (let index = 0; index < names.length; index += 100)
+        await wire.ask(['sessions', ...names.slice(index, index + 100)]);
+    },
+    closeSessions: async (names) => {
+      for (let index = 0; index < names.length; index += 100)
+        await wire.ask(['unsessions', ...names.slice(index, index + 100)]);
+    },
+    close: () => wire.close(),
+    ended: wire.ended,
+  };
+}
+
+function joinBytes(left: Buffer<ArrayBufferLike>, right: Buffer): Buffer<ArrayBufferLike> {
+  return left.length === 0 ? right : Buffer.concat([left, right]);
+}
+
+/** Numbers requests, matches answers, and rejects all that is open when the stream ends. */
+async function openWire(
+  setting: LinkSetting,
+  events: LinkEvents,
+  open: (onLine: (line: string) => void) => Promise<Stream>,
+) {
+  const { node, clock, secondsMax } = setting;
+  const pending = new Map<string, Pending>();
+  let counter = 0;
+  let over: string | undefined;
+  const lost = (reason: string) => new FleetError('unreachable', `${node}: ${reason}`, { target: node });
+  const stream = await open((line) => takeLine(line, pending, events));
+  const ended = stream.ended.then((reason) => {
+    over = reason;
+    for (const request of pending.values()) request.reject(lost(reason));
+    pending.clear();
+    return reason;
+  });
+  const ask = async (words: readonly string[], payload = '', parts = new Map<string, string[]>()): Promise<Answer> => {
+    if (over !== undefined) throw lost(over);
+    counter += 1;
+    const id = String(counter);
+    const answered = new AbortController();
+    const answer = await new Promise<Answer>((resolve, reject) => {
+      pending.set(id, { resolve, reject, parts, bytes: 0 });
+      stream.write(`${id} ${words.join(' ')}\n${payload}`);
+      clock.sleep(secondsMax * 1000, answered.signal).then(() => {
+        if (answered.signal.aborted) return;
+        pending.delete(id);
+        reject(lost(`no answer to ${words[0]} within ${secondsMax} s`));
+        stream.close();
+      }, reject);
+    }).finally(() => answered.abort());
+    if (!answer.ok) throw refusal(node, answer);
+    return answer;
+  };
+  return { ask, close: () => stream.close(), ended };
+}
+
+function takeLine(line: string, pending: Map<string, Pending>, events: LinkEvents): void {
+  const mark = line.slice(0, 2);
+  const rest = line.slice(2);
+  if (mark === 'J ' || mark === 'F ') {
+    const record = parseRecord(rest);
+    if (record) events.onRecord(record);
+  } else if (mark === 'R ') {
+    const report = parseReportLine(rest);
+    if (report) events.onReport(report);
+  } else if (mark === 'A ' || mark === 'B ') {
+    const space = rest.indexOf(' ');
+    const id = rest.slice(0, space);
+    const request = pending.get(id);
+    if (!request) return;
+    if (mark === 'B ') return takePart(request, rest.slice(space + 1));
+    pending.delete(id);
+    request.resolve(parseAnswer(rest.slice(space + 1)));
+  }
+}
+
+function takePart(request: Pending, text: string): void {
+  const [name = '', chunk = ''] = text.split(' ');
+  request.bytes += chunk.length;
+  if (request.bytes > EVIDENCE_BYTES_MAX) return;
+  request.parts.set(name, [...(request.parts.get(name) ?? []), chunk]);
+}
+
+function parseAnswer(text: string): Answer {
+  try {
+    return Answer.parse(JSON.parse(text));
+  } catch {
+    return { ok: false, code: 'protocol', message: `an answer that does not parse: ${text.slice(0, 100)}` };
+  }
+}
+
+function refusal(node: string, answer: { code: string; message: string }): FleetError {
+  if (answer.code === 'owned') {
+    const hint = 'Stop the other controller, or take the node over with --take-over.';
+    return new FleetError('owned-by-another', `${node} follows another ledger: ${answer.message}`, {
+      hint,
+      target: node,
+    });
+  }
+  const code =
+    answer.code === 'fenced'
+      ? 'locked'
+      : answer.code === 'disk'
+        ? 'disk-full'
+        : answer.code === 'tmux'
+          ? 'prerequisite-missing'
+          : 'protocol';
+  return new FleetError(code, `${node}: ${answer.message}`, { target: node });
+}

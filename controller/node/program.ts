@@ -1,0 +1,25 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { VIEW_FILTERS } from '../agent/tools/view.ts';
+
+/** The node program as it is put in place: the parts of bootstrap/node/ joined, with the tools' view filters. */
+export interface NodeProgram {
+  text: string;
+  hash: string;
+}
+
+const PARTS = ['ground', 'processes', 'worker', 'sweep', 'attempts', 'serve', 'view'];
+
+export async function loadProgram(): Promise<NodeProgram> {
+  const read = (part: string) => readFile(new URL(`../../bootstrap/node/${part}.sh`, import.meta.url), 'utf8');
+  const parts = await Promise.all(PARTS.map(read));
+  const text = [...parts, filterFunction(), await read('main')].join('\n');
+  return { text, hash: createHash('sha256').update(text).digest('hex').slice(0, 16) };
+}
+
+function filterFunction(): string {
+  const cases = Object.entries(VIEW_FILTERS).map(
+    ([tool, filter]) => `    ${tool}) cat <<'FLEET_FILTER'\n${filter}\nFLEET_FILTER\n      ;;`,
+  );
+  return `view_filter() {\n  case $1 in\n${cases.join('\n')}\n    *) return 1 ;;\n  esac\n}\n`;
+}

@@ -1,0 +1,147 @@
+import { createHash } from 'node:crypto';
+import type { Launch } from '../agent/tools/tool.ts';
+import type { StopReason } from '../task/attempt.ts';
+import { type Command, quote } from '../transport/command.ts';
+import type { Secret } from '../secret.ts';
+
+/** The only file that spells node-side paths and words of the node protocol. */
+
+const SECONDS_MAX = 60;
+const BYTES_MAX = 1_048_576;
+
+/** Where a fleet lives on a node, as a shell word: the node's own home decides. */
+export function rootWord(fleet: string): string {
+  return `"$HOME/.miyabi/${fleet}"`;
+}
+
+function programWord(fleet: string, hash: string): string {
+  return `"$HOME/.miyabi/${fleet}/bin/fleet-node-${hash}"`;
+}
+
+/** Puts the node program in place unless that very content is there. Prints `placed` or `there`. */
+export function placeProgram(fleet: string, hash: string, text: string): Command {
+  const program = programWord(fleet, hash);
+  const script = [
+    'umask 077',
+    `[ -s ${program} ] && { cat >/dev/null; echo there; exit 0; }`,
+    `mkdir -p "$HOME/.miyabi/${fleet}/bin"`,
+    `cat >${program}.$$ && mv ${program}.$$ ${program} && echo placed`,
+  ].join('\n');
+  return { words: ['sh', '-c', script], input: text, secondsMax: SECONDS_MAX, bytesMax: BYTES_MAX };
+}
+
+/** The long conversation with a node. */
+export function serveWords(fleet: string, hash: string): readonly string[] {
+  return ['sh', '-c', `exec bash ${programWord(fleet, hash)} serve ${rootWord(fleet)}`];
+}
+
+/** Shows an attempt's file: `follow` until its end, `readable` for people. */
+export function logWords(
+  fleet: string,
+  hash: string,
+  attempt: string,
+  file: 'out' | 'err',
+  follow: boolean,
+  readable: boolean,
+): readonly string[] {
+  const flags = `${attempt} ${file} ${follow ? 1 : 0} ${readable ? 1 : 0}`;
+  return ['sh', '-c', `exec bash ${programWord(fleet, hash)} log ${rootWord(fleet)} ${flags}`];
+}
+
+/** Ends and removes everything of the fleet on a node. */
+export function removeFleet(fleet: string, hash: string, text: string): Command {
+  const script = `f=$(mktemp) && cat >"$f" && bash "$f" remove ${rootWord(fleet)}; s=$?; rm -f "$f"; exit $s`;
+  return { words: ['sh', '-c', script, hash], input: text, secondsMax: SECONDS_MAX, bytesMax: BYTES_MAX };
+}
+
+/** Opens an agent's window for a person. */
+export function attachWords(fleet: string, session: string, readOnly: boolean): readonly string[] {
+  const flags = readOnly ? '-r ' : '';
+  return ['sh', '-c', `exec tmux -S "$HOME/.miyabi/${fleet}/tmux.sock" attach-session ${flags}-t "=${session}"`];
+}
+
+/** What goes over the wire to begin an attempt: the line's words and the bytes after it. */
+export interface StartOrder {
+  attempt: string;
+  agent: number;
+  boot: string;
+  timeoutSeconds: number;
+  silenceSeconds: number;
+  tool: string;
+  launch: Launch;
+  /** The shell script that becomes the tool. */
+  run: string;
+  prompt: string;
+  secrets: Readonly<Record<string, Secret>>;
+}
+
+/** `007`: how a node spells an agent. */
+export function agentWord(agent: number): string {
+  return String(agent).padStart(3, '0');
+}
+
+/** The script that becomes the tool: plain environment, folder, words. Holds no prompt and no secret. */
+export function runScript(env: Readonly<Record<string, string>>, cwd: string, words: readonly string[]): string {
+  const exports = Object.entries(env).map(([name, value]) => `export ${name}=${quote(value)}`);
+  const folder = quote(cwd);
+  return [
+    'unset OLDPWD FLEET_PROGRAM FLEET_ROOT',
+    'export LC_ALL=C.UTF-8 LANG=C.UTF-8 TERM=dumb',
+    ...exports,
+    `cd -- ${folder} || { echo "fleet: cannot enter the work folder" ${folder} >&2; exit 78; }`,
+    `exec ${words.map(quote).join(' ')}`,
+    '',
+  ].join('\n');
+}
+
+export function secretScript(secrets: Readonly<Record<string, Secret>>): string {
+  return Object.entries(secrets)
+    .map(([name, secret]) => `export ${name}=${quote(secret.reveal())}\n`)
+    .join('');
+}
+
+/** Hash of what an attempt is, secrets left out: the node refuses another content under the same id. */
+export function orderHash(order: StartOrder): string {
+  const { launch } = order;
+  const parts = [order.run, order.prompt, launch.collect ?? '', launch.home?.make ?? '', launch.stdin, order.tool];
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
+}
+
+/** The words after the request's number, and the bytes that follow the line. */
+export function startRequest(order: StartOrder): { words: string[]; payload: string } {
+  const { launch } = order;
+  const payload = [order.run, order.prompt, secretScript(order.secrets), launch.collect ?? '', launch.home?.make ?? ''];
+  const words = [
+    'start',
+    order.attempt,
+    agentWord(order.agent),
+    orderHash(order),
+    order.boot,
+    String(Math.ceil(order.timeoutSeconds)),
+    String(Math.ceil(order.silenceSeconds)),
+    launch.gated ? '1' : '0',
+    order.tool,
+    launch.home?.folder ?? '-',
+    launch.home?.name ?? '-',
+    launch.stdin,
+    ...payload.map((part) => String(Buffer.byteLength(part))),
+  ];
+  return { words, payload: payload.join('') };
+}
+
+export function stopRequest(attempt: string, reason: StopReason): string[] {
+  return ['stop', attempt, reason];
+}
+
+/** Folder of an agent and what stands in it, below the root that the node's greeting named. */
+export function agentFolder(root: string, agent: number): string {
+  return `${root}/agents/${agentWord(agent)}`;
+}
+
+export function workFolder(root: string, agent: number): string {
+  return `${agentFolder(root, agent)}/work`;
+}
+
+export function promptFile(root: string, attempt: string): string {
+  return `${root}/attempts/${attempt}/prompt`;
+}

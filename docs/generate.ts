@@ -1,0 +1,35 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { annotatedExample } from '../controller/config/example.ts';
+import {
+  configurationMarkdown,
+  errorsMarkdown,
+  fleetJsonSchema,
+  taskJsonSchema,
+} from '../controller/config/reference.ts';
+
+/** Every file made from schemas, by its path from the top of the project. */
+export function generatedFiles(): Record<string, string> {
+  return {
+    'docs/configuration.md': configurationMarkdown(),
+    'docs/errors.md': errorsMarkdown(),
+    'docs/fleet.schema.json': `${JSON.stringify(fleetJsonSchema(), null, 2)}\n`,
+    'docs/task.schema.json': `${JSON.stringify(taskJsonSchema(), null, 2)}\n`,
+    'examples/fleet.yaml': annotatedExample(),
+  };
+}
+
+/** Writes those that differ, and names them. */
+async function generate(): Promise<void> {
+  for (const [path, content] of Object.entries(generatedFiles())) {
+    const place = new URL(`../${path}`, import.meta.url);
+    const old = await readFile(place, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return null;
+      throw error;
+    });
+    if (old === content) continue;
+    await writeFile(place, content);
+    process.stdout.write(`${path}\n`);
+  }
+}
+
+if (import.meta.main) await generate();
