@@ -81,5 +81,5 @@ export class FleetError extends Error {
 export function toFleetError(error: unknown): FleetError {
   if (error instanceof FleetError) return error;
   const message = error instanceof Error ? error.message : String(error);
-  return new FleetError('bug', message, { cause: error, hint: 'Run again with --debug and report what it prints.' });
+  return new FleetError('bug', message, { cause: error, hint: 'Please report it with what was printed.' });
 }

@@ -65,7 +65,6 @@ const PACKAGE_HOMES: Readonly<Record<string, string>> = {
   '@aws-sdk/client-ec2': 'controller/node/ec2.ts',
   '@aws-sdk/client-ssm': 'controller/transport/ssm.ts',
   commander: 'controller/cli/',
-  '@commander-js/extra-typings': 'controller/cli/',
   kysely: 'controller/ledger/',
   'node:sqlite': 'controller/ledger/',
 };

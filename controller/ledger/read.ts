@@ -34,12 +34,14 @@ export async function readSnapshot(ledger: Ledger, now: number, perLaneMax: numb
       'intended_at',
       'started_at',
     ])
-    .where('state', 'in', ['intended', 'started'])
+    // Spelled out, not bound: only then does the planner know that the index of open attempts holds them all.
+    .where('state', 'in', [sql.lit('intended'), sql.lit('started')])
     .execute();
   const later = await ledger
     .selectFrom('task')
     .select((of) => of.fn.min('not_before').as('at'))
     .where('state', '=', 'queued')
+    .where('not_before', '>', sql.lit(0))
     .where('not_before', '>', now)
     .executeTakeFirst();
   const paused = await ledger.selectFrom('agent').select('number').where('paused', '=', 1).execute();

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { constants } from 'node:fs';
-import { access, glob, mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
+import { access, glob, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { FleetError } from '../errors.ts';
 import { shellLine } from '../transport/command.ts';
@@ -34,7 +35,6 @@ export interface FetchedTool {
 
 const INSTALL_MS_MAX = 10 * 60_000;
 const ASK_MS_MAX = 60_000;
-const LEFTOVER_MS = 15 * 60_000;
 const OUTPUT_BYTES_MAX = 4 * 1024 * 1024;
 
 /** Where fetched tools are kept between runs: `$XDG_CACHE_HOME` or `~/.cache`, then `miyabi-fleet`. */
@@ -53,13 +53,13 @@ export async function ensureTool(
   const { version } = PINNED_TOOLS[tool];
   const tools = join(options.cacheFolder, 'tools');
   const folder = join(tools, `${tool}-${version}`);
+  await mkdir(tools, { recursive: true });
+  await removeLeftovers(tools);
   const [present] = await findNatives(tool, folder);
   if (present !== undefined) return { program: present, version, fetched: false };
-  await mkdir(tools, { recursive: true });
   options.progress?.(`Fetching ${tool} ${version} (about 350 MB on disk, once)`);
-  const draft = await mkdtemp(`${folder}.tmp-${process.pid}-`);
+  const draft = await mkdtemp(`${folder}.tmp-${process.pid}@${hostname()}-`);
   try {
-    await removeLeftovers(tools, (await stat(draft)).mtimeMs);
     await fetchTool(tool, draft, options);
     await settle(draft, folder);
   } finally {
@@ -89,7 +89,7 @@ async function fetchTool(tool: PinnedTool, folder: string, { env }: MachineOptio
   let why = 'it has no program for this machine';
   for (const program of await findNatives(tool, folder)) {
     const said = await run([program, '--version'], env, ASK_MS_MAX);
-    if (said.output.includes(PINNED_TOOLS[tool].version)) return;
+    if (said.code === 0 && said.output.includes(PINNED_TOOLS[tool].version)) return;
     why = `its program does not run here: ${lastLine(said.output)}`;
     await rm(program);
   }
@@ -118,17 +118,23 @@ async function findNatives(tool: PinnedTool, folder: string): Promise<string[]> 
   for await (const path of glob(PINNED_TOOLS[tool].program, { cwd: modules })) {
     if (await isExecutable(join(modules, path))) programs.push(join(modules, path));
   }
-  return programs;
+  return programs.sort();
 }
 
-/** Drafts of processes that died. Age is asked too: with a shared cache, another machine's process looks dead here. */
-async function removeLeftovers(tools: string, nowMs: number): Promise<void> {
+/** Drafts of processes of this machine that died. A cache may be shared: other machines see to their own. */
+async function removeLeftovers(tools: string): Promise<void> {
   for (const name of await readdir(tools)) {
-    const pid = /\.tmp-(\d+)-/.exec(name)?.[1];
-    if (pid === undefined || isAlive(Number(pid))) continue;
-    const path = join(tools, name);
-    const { mtimeMs } = await stat(path);
-    if (nowMs - mtimeMs > LEFTOVER_MS) await rm(path, { recursive: true, force: true });
+    const [, pid, host] = /\.tmp-(\d+)@(.+)-[^-]+$/.exec(name) ?? [];
+    if (host === hostname() && !isAlive(Number(pid))) await removeLeftover(join(tools, name));
+  }
+}
+
+async function removeLeftover(path: string): Promise<void> {
+  try {
+    await rm(path, { recursive: true, force: true, maxRetries: 3 });
+  } catch (error) {
+    // The dead process's npm may live on and still write there; the next call removes the rest.
+    if ((error as NodeJS.ErrnoException).code !== 'ENOTEMPTY') throw error;
   }
 }
 

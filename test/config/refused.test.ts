@@ -26,6 +26,19 @@ const MEANING: Bad[] = [
   },
   { why: 'an unknown key like no other', text: 'colour: red\n', said: ['1:1 colour: unknown key'] },
   {
+    why: 'a long key with two slips',
+    text: 'restartPerMinutes: 3\n',
+    said: ['1:1 restartPerMinutes: unknown key; did you mean restartsPerMinute?'],
+  },
+  {
+    why: 'a bad value that two places share',
+    text: 'agents:\n  categories:\n    a: &one { share: 0 }\n    b: *one\n',
+    said: [
+      '3:22 agents.categories.a.share: expected a number above 0, at most 1000000 (given: 0)',
+      '3:22 agents.categories.b.share: expected a number above 0, at most 1000000 (given: 0)',
+    ],
+  },
+  {
     why: 'an unknown key deep down',
     text: 'agents:\n  categories:\n    coding: { share: 1, knd: codex }\n',
     said: ['3:25 agents.categories.coding.knd: unknown key; did you mean kind?'],

@@ -44,18 +44,30 @@ function runCodex({ model, name, task, ordinal, folder, signal }: Turn, ...ask: 
   return runTool(words, { cwd: join(folder, 'work'), env, ...(signal && { signal }) });
 }
 
-/** What Codex itself noted down, call by call. */
-async function recorded(folder: string): Promise<Usage[]> {
-  const found: Usage[] = [];
+interface RolloutLine {
+  type: string;
+  payload: { type?: string; response_id: string; usage: Record<string, number> };
+}
+
+async function readRollouts(folder: string): Promise<RolloutLine[]> {
+  const found: RolloutLine[] = [];
   for await (const path of glob('sessions/**/*.jsonl', { cwd: folder })) {
-    for (const line of (await readFile(join(folder, path), 'utf8')).split('\n')) {
-      if (!line.includes('"token_usage_record"')) continue;
-      const { response_id: response, usage } = JSON.parse(line).payload;
-      const { input_tokens: inputTokens, cached_input_tokens: cachedTokens, output_tokens: outputTokens } = usage;
-      found.push({ response, model: null, inputTokens, cachedTokens, outputTokens });
-    }
+    const lines = (await readFile(join(folder, path), 'utf8')).split('\n');
+    found.push(...lines.filter((line) => line !== '').map((line) => JSON.parse(line)));
   }
   return found;
+}
+
+/** What Codex itself noted down, call by call. */
+async function recorded(folder: string): Promise<Usage[]> {
+  const lines = (await readRollouts(folder)).filter((line) => line.type === 'token_usage_record');
+  return lines.map(({ payload: { response_id: response, usage } }) => ({
+    response,
+    model: null,
+    inputTokens: usage.input_tokens ?? 0,
+    cachedTokens: usage.cached_input_tokens ?? 0,
+    outputTokens: usage.output_tokens ?? 0,
+  }));
 }
 
 async function expectEqualUsage(model: RehearsalModel, folder: string, calls: number): Promise<void> {
@@ -76,6 +88,10 @@ describe.runIf(codex).each(['gpt-5.5', 'gpt-6.1-sol'])('the real Codex CLI, told
     expect(ended.events.at(-2)).toMatchObject({ item: { type: 'agent_message', text: 'Done. 1' } });
     expect(await written(folder)).toBe('once\n');
     await expectEqualUsage(model, folder, 2);
+    const calls = (await readRollouts(folder))
+      .map((line) => line.payload.type)
+      .filter((type) => type?.endsWith('_call'));
+    expect(calls).toEqual([name === 'gpt-5.5' ? 'function_call' : 'custom_tool_call']);
     expect(model.served()[0]).toMatchObject({ task: 'a', ordinal: 1, usage: { model: name } });
   });
 

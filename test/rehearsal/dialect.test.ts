@@ -113,6 +113,11 @@ describe('the Messages API', () => {
     );
   });
 
+  test('a command never begins with a sleep, which the CLI would refuse', () => {
+    const block = messages.whole(deliver({ do: 'run', script: 'sleep 60; echo hi' }, 'bash'));
+    expect(block).toMatchObject({ content: [{ input: { command: ':\nsleep 60; echo hi' } }], stop_reason: 'tool_use' });
+  });
+
   const results: [string, unknown, unknown][] = [
     ['a good end', { content: 'ok' }, { is: 'ended', exit: 0, output: 'ok' }],
     [

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { defaultCacheFolder, ensureSystemPrograms, ensureTool } from '../../controller/rehearsal/machine.ts';
@@ -82,21 +83,17 @@ describe('fetching a tool', () => {
     expect(await readdir(join(folder, 'tools'))).toEqual([]);
   });
 
-  test('removes what a killed process left, but not what a living or a young one is making', async () => {
+  test('removes what a killed process of this machine left, and nothing else', async () => {
     const { folder, env } = await pretend({ npm: npm('0.169.0') });
     const dead = spawn('true');
     await once(dead, 'exit');
     const tools = join(folder, 'tools');
-    const old = new Date('2020-01-01');
-    const [gone, living, young] = [
-      `codex-1.tmp-${dead.pid}-a`,
-      `codex-1.tmp-${process.pid}-b`,
-      `codex-1.tmp-${dead.pid}-c`,
-    ];
-    for (const name of [gone, living, young]) await mkdir(join(tools, name), { recursive: true });
-    for (const name of [gone, living]) await utimes(join(tools, name), old, old);
+    const gone = `codex-1.tmp-${dead.pid}@${hostname()}-aaaaaa`;
+    const kept = [`codex-1.tmp-${process.pid}@${hostname()}-bbbbbb`, `codex-1.tmp-${dead.pid}@else-where-cccccc`];
     await ensureTool('codex', { cacheFolder: folder, env });
-    expect((await readdir(tools)).sort()).toEqual(['codex-0.169.0', living, young].sort());
+    for (const name of [gone, ...kept]) await mkdir(join(tools, name));
+    expect(await ensureTool('codex', { cacheFolder: folder, env })).toMatchObject({ fetched: false });
+    expect((await readdir(tools)).sort()).toEqual(['codex-0.169.0', ...kept].sort());
   });
 
   test('keeps them where caches belong', () => {
@@ -153,6 +150,12 @@ describe('programs of the system', () => {
       hint,
     });
     expect(await ensureSystemPrograms([], { env, root: false, wished: ['jq'] })).toEqual([]);
+  });
+
+  test('are not tried where sudo would ask for a password', async () => {
+    const { env } = await pretend({ 'apt-get': 'exit 1', sudo: 'echo "sudo $*" >> "$LOG"; exit 1' });
+    await expect(ensureSystemPrograms(['tmux'], { env, root: false })).rejects.toMatchObject({ target: 'tmux' });
+    expect(await readFile(env.LOG, 'utf8')).toBe('sudo -n true\n');
   });
 
   test('are named with the command when the installer cannot find them either', async () => {

@@ -21,9 +21,10 @@ describe('the rehearsal model', () => {
     expect(await codex.text()).toMatch(/^event: response\.created\n[\s\S]*event: response\.completed\n[^\n]*\n\n$/);
     const claude = await post(`${base}/messages?beta=true`, { model: 'c', stream: true, messages: [] });
     expect(await claude.text()).toMatch(/^event: message_start\n[\s\S]*event: message_stop\n/);
+    await (await post(`${base}/responses`, ask)).text();
     const { usage, ...who } = model.served()[0] ?? {};
     expect([who, usage]).toEqual([{ task: 't-1', ordinal: 2 }, expect.objectContaining({ model: 'm' })]);
-    expect(new Set(model.served().map((one) => one.usage.response)).size).toBe(2);
+    expect(new Set(model.served().map((one) => one.usage.response)).size).toBe(3);
   });
 
   test('answers at once, in one piece, who did not ask for a stream', async () => {

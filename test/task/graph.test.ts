@@ -84,6 +84,7 @@ describe('circles', () => {
   test('each group that goes in a circle is shown once, by its shortest way', () => {
     const map = needs({ a: ['b', 'c'], b: ['c'], c: ['a'], d: ['e'], e: ['d', 'a'], f: ['f', 'a'] });
     expect(cyclesOf(map).map(cycleText)).toEqual(['a → c → a', 'd → e → d', 'f → f']);
+    expect(cyclesOf(needs({ f: ['a', 'f'], a: ['b'], b: ['a'] })).map(cycleText)).toEqual(['f → f', 'a → b → a']);
   });
 
   test('what is shown is a real way, and there is one for every group that has one', () => {

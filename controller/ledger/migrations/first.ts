@@ -32,9 +32,9 @@ export const FIRST: readonly string[] = [
     created_at INTEGER NOT NULL,
     ended_at INTEGER
   ) STRICT`,
-  `CREATE INDEX task_ready ON task (lane, priority, seq) WHERE state = 'queued'`,
-  `CREATE INDEX task_later ON task (not_before) WHERE state = 'queued' AND not_before > 0`,
-  `CREATE INDEX task_state ON task (state)`,
+  // State first, and no other index of state alone: a planner without statistics would take that one and walk all that is queued.
+  `CREATE INDEX task_ready ON task (state, lane, priority, seq)`,
+  `CREATE INDEX task_later ON task (state, not_before) WHERE not_before > 0`,
   `CREATE INDEX task_parked_by ON task (parked_by) WHERE parked_by IS NOT NULL`,
   `CREATE TABLE need (task TEXT NOT NULL, needs TEXT NOT NULL, PRIMARY KEY (task, needs)) STRICT, WITHOUT ROWID`,
   `CREATE INDEX need_needs ON need (needs)`,

@@ -1,0 +1,120 @@
+import type { z } from 'zod';
+import { explain, list, show, status } from '../../operations/index.ts';
+import type { Look } from '../../operations/operation.ts';
+import type { Status } from '../../operations/status.ts';
+import type { TaskState } from '../../task/task.ts';
+import type { Door, GlobalOptions } from '../door.ts';
+import { statusText } from '../report.ts';
+import { openContext, readFleet } from '../session.ts';
+import { table } from '../table.ts';
+
+export interface LookOptions extends GlobalOptions {
+  json?: boolean;
+}
+
+/** Reads one operation and prints it: JSON as it is, or words. */
+async function look<Input, Output>(
+  door: Door,
+  options: LookOptions,
+  operation: Look<Input, Output>,
+  input: unknown,
+  words: (output: Output) => string,
+): Promise<number> {
+  const fleet = await readFleet(door, options);
+  await using context = await openContext(door, fleet);
+  const output = operation.output.parse(await operation.run(context, operation.input.parse(input)));
+  door.out(options.json ? `${JSON.stringify(output)}\n` : `${words(output)}\n`);
+  return 0;
+}
+
+export function printStatus(door: Door, options: LookOptions): Promise<number> {
+  return look<Record<string, never>, Status>(door, options, status, {}, (output) => statusText(door, output));
+}
+
+export interface ListOptions extends LookOptions {
+  state?: string[];
+  limit?: string;
+}
+
+export function printList(door: Door, what: string, options: ListOptions): Promise<number> {
+  const input = {
+    what,
+    ...(options.state ? { states: options.state as TaskState[] } : {}),
+    ...(options.limit ? { limit: Number(options.limit) } : {}),
+  };
+  return look(door, options, list, input, (output) => listText(output, door.columns));
+}
+
+function listText({ nodes, agents, tasks }: z.infer<typeof list.output>, columns: number): string {
+  if (nodes)
+    return table(
+      ['node', 'state', 'via', 'vcpu', 'busy/set/cap', 'evidence'],
+      nodes.map((node) => [
+        node.name,
+        node.state,
+        node.via,
+        String(node.vcpu ?? '?'),
+        `${node.agents.busy}/${node.agents.assigned}/${node.agents.cap}`,
+        node.evidence,
+      ]),
+      columns,
+    );
+  if (agents)
+    return table(
+      ['agent', 'node', 'category', 'kind', 'state', 'task', 'evidence'],
+      agents.map((agent) => [
+        String(agent.number),
+        agent.node,
+        agent.category ?? '',
+        agent.kind,
+        agent.state,
+        agent.task ?? '',
+        agent.evidence,
+      ]),
+      columns,
+    );
+  return table(
+    ['task', 'state', 'category', 'prio', 'title', 'reason'],
+    (tasks ?? []).map((task) => [
+      task.id,
+      task.state,
+      task.category ?? '',
+      `P${task.priority}`,
+      task.title,
+      task.reason ?? '',
+    ]),
+    columns,
+  );
+}
+
+export function printShow(door: Door, what: string, options: LookOptions): Promise<number> {
+  return look(door, options, show, { what }, (output) => showText(output, door.columns));
+}
+
+function showText({ task, agent, node, attempts }: z.infer<typeof show.output>, columns: number): string {
+  const about = task ?? agent ?? node ?? {};
+  const facts = Object.entries(about).flatMap(([name, value]) =>
+    value === null || (Array.isArray(value) && value.length === 0)
+      ? []
+      : [`${name}: ${typeof value === 'object' ? JSON.stringify(value) : value}`],
+  );
+  const rows = attempts.map((each) => [
+    String(each.ordinal),
+    String(each.agent),
+    each.node,
+    each.state,
+    each.verdict ?? '',
+    each.seconds === null ? '' : `${each.seconds.toFixed(1)} s`,
+    (each.message ?? each.answer ?? '').split('\n')[0] ?? '',
+  ]);
+  return [
+    ...facts,
+    ...(rows.length > 0
+      ? ['', table(['try', 'agent', 'node', 'state', 'verdict', 'time', 'result'], rows, columns)]
+      : []),
+  ].join('\n');
+}
+
+export function printExplain(door: Door, task: string | undefined, options: LookOptions): Promise<number> {
+  return look(door, options, explain, { task }, ({ lines }) => lines.join('\n'));
+}

@@ -1,0 +1,221 @@
+import { parseDuration } from '../../clock.ts';
+import type { Fleet } from '../../config/fleet.ts';
+import type { Flags } from '../../config/load.ts';
+import { loadTasks } from '../../config/plan.ts';
+import { FleetError } from '../../errors.ts';
+import { newId } from '../../fleet/world.ts';
+import { obeyOnce } from '../../fleet/run.ts';
+import { readHolder } from '../../ledger/lock.ts';
+import { readAgents } from '../../ledger/read.ts';
+import { results } from '../../operations/results.ts';
+import type { Results } from '../../operations/results.ts';
+import type { Plan } from '../../task/plan-file.ts';
+import { layersOf } from '../../task/graph.ts';
+import type { Door, GlobalOptions } from '../door.ts';
+import { followTasks } from '../follow.ts';
+import { handIn, noController } from '../hand-in.ts';
+import { reportText } from '../report.ts';
+import { openContext, readFleet } from '../session.ts';
+import { control, obey } from './control.ts';
+
+const LOOK_MS = 100;
+
+export interface RunOptions extends GlobalOptions {
+  json?: boolean;
+  agents?: string;
+  kind?: string;
+  timeout?: string;
+  dryRun?: boolean;
+  quiet?: boolean;
+}
+
+/** `fleet run FILE…`: hands in and waits; is the controller itself when there is none. */
+export async function runTasks(door: Door, files: readonly string[], options: RunOptions): Promise<number> {
+  const flags: Flags = { agents: options.agents, kind: options.kind };
+  const readAgain = () => readFleet(door, options, flags);
+  const fleet = await readAgain();
+  const plan = await loadTasks({ paths: files, cwd: door.cwd, stdin: door.stdin });
+  if (options.dryRun) return printLayers(door, plan);
+  return (await readHolder(fleet.stateFolder))
+    ? runJoined(door, fleet, plan, options)
+    : runAlone(door, fleet, plan, options, readAgain);
+}
+
+export function printLayers(door: Door, { tasks }: Plan): number {
+  const layers = layersOf(new Map(tasks.map(({ id, needs }) => [id, needs ?? []])));
+  layers.forEach((layer, index) => {
+    door.out(`layer ${index + 1}: ${layer.join(', ')}\n`);
+  });
+  return 0;
+}
+
+async function runJoined(door: Door, fleet: Fleet, plan: Plan, options: RunOptions): Promise<number> {
+  const ids = plan.tasks.map(({ id }) => id);
+  if ((await handIn(door, fleet, 'submit', { tasks: plan.tasks })) === null) throw noController('submit');
+  door.say(`${ids.length} tasks handed in to the controller that runs; Ctrl-C leaves them running.`);
+  return waitFor(door, fleet, ids, options);
+}
+
+/** Is the controller of a fleet put together by the caller, until the plan's tasks are settled; then reports. */
+export function runPlan(door: Door, fleet: Fleet, plan: Plan, options: RunOptions): Promise<number> {
+  return runAlone(door, fleet, plan, options, async () => fleet);
+}
+
+async function runAlone(
+  door: Door,
+  fleet: Fleet,
+  plan: Plan,
+  options: RunOptions,
+  readAgain: () => Promise<Fleet>,
+): Promise<number> {
+  const ids = plan.tasks.map(({ id }) => id);
+  const over = new AbortController();
+  const limit = options.timeout === undefined ? undefined : secondsOf(options.timeout);
+  if (limit !== undefined) door.clock.sleep(limit * 1000, over.signal).then(() => over.abort());
+  let follower: ReturnType<typeof followTasks> | undefined;
+  const how = await control(door, {
+    fleet,
+    takeOver: false,
+    readAgain,
+    signal: AbortSignal.any([door.signal, over.signal]),
+    onReady: async (controller) => {
+      follower = followTasks(door, controller.ledger, ids, options.quiet ?? options.json ?? false);
+      await follower.look();
+    },
+    isDone: async (controller) => {
+      await submitOnce(door, controller, plan, readAgain);
+      return (await follower?.look()) ?? false;
+    },
+  });
+  over.abort();
+  if (how === 'stopped' && door.signal.aborted) {
+    door.say(
+      'Interrupted: what runs goes on, what waits is kept. fleet start, or fleet run with the same files, goes on.',
+    );
+    return door.signalExit();
+  }
+  const exit = await report(door, fleet, ids, options);
+  if (how === 'stopped')
+    throw new FleetError('time-limit', `not all tasks ended within ${options.timeout}`, {
+      hint: 'They are kept: fleet start goes on with them.',
+    });
+  return exit;
+}
+
+const submitted = new WeakSet<Plan>();
+
+/** After the first look, so that the fleet is INITIALIZING when the tasks come, as behind every other door. */
+async function submitOnce(
+  door: Door,
+  controller: Parameters<typeof obey>[1],
+  plan: Plan,
+  readAgain: () => Promise<Fleet>,
+): Promise<void> {
+  if (submitted.has(plan)) return;
+  submitted.add(plan);
+  const intent = {
+    id: newId(door),
+    operation: 'submit',
+    input: { tasks: plan.tasks },
+    by: 'cli',
+    at: door.clock.now(),
+  };
+  const result = await obeyOnce(
+    { world: controller.world, obey: (each) => obey(door, controller, each, readAgain) },
+    intent,
+  );
+  if (!result.ok)
+    throw new FleetError(result.error.code as FleetError['code'], result.error.message, {
+      ...(result.error.hint ? { hint: result.error.hint } : {}),
+    });
+}
+
+export interface SubmitOptions extends GlobalOptions {
+  json?: boolean;
+  dryRun?: boolean;
+}
+
+/** `fleet submit FILE…|-`: hands in, with or without a controller. */
+export async function submitTasks(door: Door, files: readonly string[], options: SubmitOptions): Promise<number> {
+  const fleet = await readFleet(door, options);
+  const plan = await loadTasks({ paths: files, cwd: door.cwd, stdin: door.stdin });
+  if (options.dryRun) return printLayers(door, plan);
+  const answer = await handIn(door, fleet, 'submit', { tasks: plan.tasks });
+  const ids = plan.tasks.map(({ id }) => id);
+  if (options.json) door.out(`${JSON.stringify(answer ?? { waiting: ids })}\n`);
+  else
+    door.say(
+      answer === null
+        ? `${ids.length} tasks are kept: no controller runs, they begin with fleet start.`
+        : `${ids.length} tasks handed in: ${ids.slice(0, 5).join(', ')}${ids.length > 5 ? ', …' : ''}`,
+    );
+  return 0;
+}
+
+export interface WaitOptions extends GlobalOptions {
+  json?: boolean;
+  timeout?: string;
+  quiet?: boolean;
+}
+
+/** `fleet wait [TASK…]`: until they are settled; all that are not, where none is named. */
+export async function waitTasks(door: Door, tasks: readonly string[], options: WaitOptions): Promise<number> {
+  const fleet = await readFleet(door, options);
+  const ids = tasks.length > 0 ? tasks : await openTasks(door, fleet);
+  return waitFor(door, fleet, ids, options);
+}
+
+async function openTasks(door: Door, fleet: Fleet): Promise<string[]> {
+  await using context = await openContext(door, fleet);
+  const rows = await context.ledger
+    ?.selectFrom('task')
+    .select('id')
+    .where('state', 'in', ['queued', 'blocked', 'running'])
+    .limit(100_000)
+    .execute();
+  return (rows ?? []).map(({ id }) => id);
+}
+
+async function waitFor(door: Door, fleet: Fleet, ids: readonly string[], options: WaitOptions): Promise<number> {
+  await using context = await openContext(door, fleet);
+  const { ledger } = context;
+  if (!ledger) throw new FleetError('not-found', 'nothing was ever started or submitted here');
+  const follower = followTasks(door, ledger, ids, options.quiet ?? options.json ?? false);
+  const until =
+    options.timeout === undefined
+      ? Number.POSITIVE_INFINITY
+      : door.clock.monotonic() + secondsOf(options.timeout) * 1000;
+  while (!(await follower.look())) {
+    if (door.signal.aborted) return door.signalExit();
+    if (door.clock.monotonic() > until) throw new FleetError('time-limit', `not all ended within ${options.timeout}`);
+    await door.clock.sleep(LOOK_MS, door.signal);
+  }
+  return report(door, fleet, ids, options);
+}
+
+function secondsOf(text: string): number {
+  const seconds = parseDuration(text);
+  if (seconds === undefined)
+    throw new FleetError('usage', `--timeout ${text}: expected a duration such as 90s, 30m or 2h`);
+  return seconds;
+}
+
+async function report(door: Door, fleet: Fleet, ids: readonly string[], options: { json?: boolean }): Promise<number> {
+  const outcome = await readResults(door, fleet, ids);
+  door.live('');
+  if (options.json) door.out(`${JSON.stringify(outcome)}\n`);
+  else door.out(`${reportText(door, outcome)}\n`);
+  return exitOf(outcome);
+}
+
+export async function readResults(door: Door, fleet: Fleet, ids: readonly string[]): Promise<Results> {
+  await using context = await openContext(door, fleet);
+  const agents = context.ledger ? (await readAgents(context.ledger)).length : 0;
+  return await results.run(context, { tasks: [...ids], agents: Math.max(1, agents) });
+}
+
+/** 0 all done, 1 something failed or was cancelled, 3 something is parked or open. */
+export function exitOf({ tasks }: Results): number {
+  if (tasks.failed + tasks.cancelled > 0) return 1;
+  return tasks.completed === tasks.total ? 0 : 3;
+}

@@ -1,0 +1,65 @@
+import { sessionName } from '../../agent/agent.ts';
+import type { Fleet } from '../../config/fleet.ts';
+import { FleetError } from '../../errors.ts';
+import { readAgents, readAttempts } from '../../ledger/read.ts';
+import { loadProgram } from '../../node/program.ts';
+import { attachWords, logWords, placeProgram } from '../../node/shell.ts';
+import type { Door, GlobalOptions } from '../door.ts';
+import { openContext, openTransports, readFleet } from '../session.ts';
+
+function transportOf(door: Door, fleet: Fleet, node: string) {
+  const transport = openTransports(door, fleet).get(node);
+  if (!transport) throw new FleetError('not-found', `node ${node} is not in the fleet file any more`);
+  return transport;
+}
+
+/** `fleet attach AGENT`: its window on its node. Keys reach nobody's work; Ctrl-b d leaves. */
+export async function attach(
+  door: Door,
+  word: string,
+  options: GlobalOptions & { readOnly?: boolean },
+): Promise<number> {
+  const fleet = await readFleet(door, options);
+  const number = Number(word);
+  await using context = await openContext(door, fleet);
+  const agent = context.ledger ? (await readAgents(context.ledger)).find((each) => each.number === number) : undefined;
+  if (!agent)
+    throw new FleetError('not-found', `there is no agent ${word}`, {
+      hint: 'fleet list agents shows what there is; they are set up by fleet start.',
+    });
+  const words = attachWords(fleet.name, sessionName(fleet.name, number), options.readOnly ?? false);
+  return door.terminal(transportOf(door, fleet, agent.node).terminal(words));
+}
+
+export interface LogOptions extends GlobalOptions {
+  follow?: boolean;
+  raw?: boolean;
+  err?: boolean;
+}
+
+/** `fleet logs AGENT|TASK`: its latest attempt's output, as text for people or as it is. */
+export async function printLog(door: Door, what: string, options: LogOptions): Promise<number> {
+  const fleet = await readFleet(door, options);
+  await using context = await openContext(door, fleet);
+  const { ledger } = context;
+  const of = async (where: { task?: string; agent?: number }) =>
+    ledger ? (await readAttempts(ledger, { ...where, limit: 1 }))[0] : undefined;
+  const attempt =
+    (await of({ task: what })) ?? (/^\d{1,5}$/.test(what) ? await of({ agent: Number(what) }) : undefined);
+  if (!attempt)
+    throw new FleetError('not-found', `${what} has no log: no such task or agent, or it never began`, {
+      hint: `fleet explain ${what} tells why a task waits.`,
+    });
+  const transport = transportOf(door, fleet, attempt.node);
+  const program = await loadProgram();
+  await transport.run(placeProgram(fleet.name, program.hash, program.text));
+  const words = logWords(
+    fleet.name,
+    program.hash,
+    attempt.id,
+    options.err ? 'err' : 'out',
+    options.follow ?? false,
+    !options.raw && !options.err,
+  );
+  return door.terminal(transport.terminal(words));
+}

@@ -1,0 +1,97 @@
+import { styleText } from 'node:util';
+import { formatDuration, iso } from '../clock.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import { countTasks } from '../ledger/read.ts';
+import { isSettled, type TaskState } from '../task/task.ts';
+import type { Door } from './door.ts';
+import { fit } from './table.ts';
+
+/** Live progress of tasks, from the ledger's events: plain lines, and one line below them that changes on a terminal. */
+
+interface Line {
+  at: number;
+  kind: string;
+  task: string | null;
+  agent: number | null;
+  data: Record<string, unknown>;
+}
+
+const SIGNS: Readonly<
+  Record<string, [sign: string, color: 'green' | 'red' | 'yellow' | 'cyan' | 'gray', words: string]>
+> = {
+  attempt_started: ['▶', 'cyan', 'began'],
+  task_completed: ['✓', 'green', 'done'],
+  task_failed: ['✗', 'red', 'failed'],
+  task_retried: ['↻', 'yellow', 'again'],
+  task_parked: ['✗', 'yellow', 'parked'],
+  task_cancelled: ['✗', 'gray', 'cancelled'],
+};
+
+export interface Follower {
+  /** Prints what happened since; true when every followed task is settled. */
+  look(): Promise<boolean>;
+}
+
+export function followTasks(door: Door, ledger: Ledger, tasks: readonly string[], quiet: boolean): Follower {
+  const wanted = new Set(tasks);
+  const begun = door.clock.monotonic();
+  let seq: number | undefined;
+  return {
+    look: async () => {
+      const since = seq ?? (await firstSeq(ledger));
+      const rows = await ledger
+        .selectFrom('event')
+        .select(['seq', 'at', 'kind', 'task', 'agent', 'data'])
+        .where('seq', '>', since)
+        .orderBy('seq')
+        .limit(2000)
+        .execute();
+      seq = rows.at(-1)?.seq ?? since;
+      for (const row of rows) {
+        if (!quiet && row.task !== null && wanted.has(row.task) && SIGNS[row.kind])
+          door.say(lineOf(door, { ...row, data: JSON.parse(row.data) }));
+      }
+      if (door.isTerminal && !quiet) door.live(await summary(ledger, (door.clock.monotonic() - begun) / 1000));
+      return rows.length < 2000 && (await areSettled(ledger, tasks));
+    },
+  };
+}
+
+/** What happened before somebody looked is told by the report, not line by line. */
+async function firstSeq(ledger: Ledger): Promise<number> {
+  const row = await ledger
+    .selectFrom('event')
+    .select((of) => of.fn.max('seq').as('last'))
+    .executeTakeFirst();
+  return Number(row?.last ?? 0);
+}
+
+function lineOf(door: Door, { at, kind, task, agent, data }: Line): string {
+  const [sign, color, words] = SIGNS[kind] ?? ['·', 'gray', kind];
+  const time = iso(at).slice(11, 19);
+  const mark = door.hasColor ? styleText(color, sign, { validateStream: false }) : sign;
+  const reason = typeof data.reason === 'string' ? `  ${data.reason}` : '';
+  return `${time} ${mark} ${fit(words, 9)} ${fit(task ?? '', 28)}${agent === null ? '' : ` agent ${agent}`}${reason}`.trimEnd();
+}
+
+async function summary(ledger: Ledger, seconds: number): Promise<string> {
+  const counts = await countTasks(ledger);
+  const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
+  const parts = (['running', 'queued', 'blocked', 'failed', 'parked', 'cancelled'] as const).flatMap((state) =>
+    counts[state] > 0 ? [`${counts[state]} ${state}`] : [],
+  );
+  return `${counts.completed}/${total} done${parts.length > 0 ? ` · ${parts.join(' · ')}` : ''} · ${formatDuration(seconds)}`;
+}
+
+export async function areSettled(ledger: Ledger, tasks: readonly string[]): Promise<boolean> {
+  for (let index = 0; index < tasks.length; index += 500) {
+    const rows = await ledger
+      .selectFrom('task')
+      .select(['id', 'state'])
+      .where('id', 'in', tasks.slice(index, index + 500))
+      .execute();
+    if (rows.length < Math.min(500, tasks.length - index)) return false; // not taken in yet
+    if (rows.some(({ state }) => !isSettled(state as TaskState))) return false;
+  }
+  return true;
+}

@@ -1,0 +1,82 @@
+import { styleText } from 'node:util';
+import { formatDuration } from '../clock.ts';
+import type { Results } from '../operations/results.ts';
+import type { Status } from '../operations/status.ts';
+import type { Door } from './door.ts';
+import { table } from './table.ts';
+
+/** Words for people. The JSON is the API; this may change freely. */
+
+const COLORS: Readonly<Record<string, 'green' | 'red' | 'yellow' | 'cyan' | 'gray'>> = {
+  completed: 'green',
+  up: 'green',
+  idle: 'green',
+  failed: 'red',
+  down: 'red',
+  gone: 'red',
+  parked: 'yellow',
+  unknown: 'yellow',
+  degraded: 'yellow',
+  running: 'cyan',
+  busy: 'cyan',
+  cancelled: 'gray',
+};
+
+export function paint(door: Door, word: string): string {
+  const color = COLORS[word];
+  return door.hasColor && color ? styleText(color, word, { validateStream: false }) : word;
+}
+
+export function reportText(door: Door, results: Results): string {
+  const { tasks, seconds, agents, efficiency, usage } = results;
+  const rows = results.results.map((each) => [
+    each.state === 'completed' ? '✓' : '✗',
+    each.task,
+    each.state,
+    each.agent === null ? '' : String(each.agent),
+    String(each.attempts),
+    each.seconds === null ? '' : formatDuration(each.seconds),
+    (each.error ?? each.answer ?? '').split('\n').at(0) ?? '',
+  ]);
+  const others = (['failed', 'cancelled', 'parked'] as const).flatMap((state) =>
+    tasks[state] > 0 ? [`${tasks[state]} ${state}`] : [],
+  );
+  return [
+    table(['', 'task', 'state', 'agent', 'tries', 'time', 'result'], rows, door.columns),
+    '',
+    `${tasks.completed} of ${tasks.total} completed${others.length > 0 ? `, ${others.join(', ')}` : ''} in ${formatDuration(seconds)} by ${agents} agents, efficiency ${Math.round(efficiency * 100)} %`,
+    `${usage.inputTokens + usage.outputTokens} tokens: ${usage.inputTokens} in (${usage.cachedTokens} of them cached), ${usage.outputTokens} out, ${usage.responses} responses`,
+  ].join('\n');
+}
+
+export function statusText(door: Door, status: Status): string {
+  const { controller, tasks } = status;
+  const counts = Object.entries(tasks).flatMap(([state, count]) => (count > 0 ? [`${count} ${state}`] : []));
+  const head = [
+    `${status.fleet} is ${status.state}; ${controller ? `controller ${controller.pid} on ${controller.host} since ${controller.since}` : 'no controller runs'}`,
+    `tasks: ${counts.join(', ') || 'none'}${status.intentsWaiting > 0 ? `; ${status.intentsWaiting} intents wait` : ''}`,
+    ...(status.unplaced > 0 ? [`${status.unplaced} agents fit nowhere: fleet explain`] : []),
+  ];
+  const nodes = status.nodes.map((node) => [
+    node.name,
+    node.state,
+    `${node.agents.busy}/${node.agents.assigned}/${node.agents.cap}`,
+    node.evidence,
+  ]);
+  const agents = status.agents.map((agent) => [
+    String(agent.number),
+    agent.node,
+    agent.category ?? '',
+    agent.kind,
+    agent.state,
+    agent.task ?? '',
+    agent.evidence,
+  ]);
+  return [
+    ...head,
+    ...(nodes.length > 0 ? ['', table(['node', 'state', 'busy/set/cap', 'evidence'], nodes, door.columns)] : []),
+    ...(agents.length > 0
+      ? ['', table(['agent', 'node', 'category', 'kind', 'state', 'task', 'evidence'], agents, door.columns)]
+      : []),
+  ].join('\n');
+}

@@ -1,0 +1,112 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { chmod, mkdir, readFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import type { Fleet } from '../config/fleet.ts';
+import { type Flags, loadFleet, resolveSecrets } from '../config/load.ts';
+import { type Bell, createBell } from '../fleet/run.ts';
+import type { World } from '../fleet/world.ts';
+import { inTransaction, type Ledger, readMeta, writeMeta } from '../ledger/ledger.ts';
+import { openSqlite } from '../ledger/sqlite.ts';
+import { loadProgram } from '../node/program.ts';
+import type { Context } from '../operations/operation.ts';
+import type { Transport } from '../transport/transport.ts';
+import { openLocal } from '../transport/local.ts';
+import type { Door, GlobalOptions } from './door.ts';
+
+/** Puts together what a subcommand works with. */
+
+export function readFleet(door: Door, options: GlobalOptions, flags: Flags = {}): Promise<Fleet> {
+  const { file, name, home } = options;
+  return loadFleet({
+    file,
+    env: door.env,
+    cwd: door.cwd,
+    flags: { ...flags, ...(name === undefined ? {} : { name }), ...(home === undefined ? {} : { home }) },
+  });
+}
+
+export function ledgerPath(fleet: Fleet): string {
+  return join(fleet.stateFolder, 'ledger.db');
+}
+
+/** For readers: never writes, never migrates; `ledger` is null where there is none yet. */
+export async function openContext(door: Door, fleet: Fleet): Promise<Context & AsyncDisposable> {
+  const path = ledgerPath(fleet);
+  const ledger = existsSync(path) ? openSqlite({ path, readOnly: true }) : null;
+  return { fleet, now: door.clock.now(), ledger, [Symbol.asyncDispose]: async () => ledger?.destroy() };
+}
+
+export function openTransports(door: Door, fleet: Fleet): Map<string, Transport> {
+  return new Map(fleet.nodes.map((node) => [node.name, openLocal(door.env)]));
+}
+
+export interface Controller {
+  world: World;
+  bell: Bell;
+  ledger: Ledger;
+  /** Waits for the effects still under way, at most so long. */
+  settle(ms: number): Promise<void>;
+}
+
+/** The world of the one process that holds the lock. */
+export async function openController(door: Door, fleet: Fleet, takeOver: boolean): Promise<Controller> {
+  await mkdir(fleet.stateFolder, { recursive: true, mode: 0o700 });
+  await chmod(fleet.stateFolder, 0o700);
+  const ledger = openSqlite({ path: ledgerPath(fleet), readOnly: false });
+  await chmod(ledgerPath(fleet), 0o600);
+  const bell = createBell();
+  const works = new Set<Promise<void>>();
+  let broken: unknown;
+  const world: World = {
+    fleet,
+    ledger,
+    clock: door.clock,
+    random: door.random,
+    transports: openTransports(door, fleet),
+    program: await loadProgram(),
+    identity: { ledger: await ledgerId(door, ledger), machine: await machineId(), takeOver },
+    secretsOf: (kind) => resolveSecrets(kind, door.env),
+    sights: new Map(),
+    wake: () => {
+      if (broken !== undefined) throw broken;
+      bell.ring();
+    },
+    track: (work) => {
+      const tracked = work.catch((error: unknown) => {
+        broken = error; // met again by the loop, which fails with it
+        bell.ring();
+      });
+      works.add(tracked);
+      void tracked.finally(() => works.delete(tracked));
+    },
+  };
+  const settle = async (ms: number) => {
+    const enough = new AbortController();
+    await Promise.race([Promise.allSettled([...works]), door.clock.sleep(ms, enough.signal)]);
+    enough.abort();
+  };
+  return { world, bell, ledger, settle };
+}
+
+/** Given once, at the ledger's birth: nodes follow it, not a path or a host name. */
+async function ledgerId(door: Door, ledger: Ledger): Promise<string> {
+  const known = await readMeta(ledger, 'ledger');
+  if (known !== undefined) return known;
+  const id = Buffer.from(door.random(12)).toString('hex');
+  await inTransaction(ledger, (tx) => writeMeta(tx, 'ledger', id));
+  return id;
+}
+
+/** A ledger file copied to another machine is another owner. */
+async function machineId(): Promise<string> {
+  const text = await readFile('/etc/machine-id', 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return '';
+    throw error;
+  });
+  return createHash('sha256')
+    .update(text.trim() || hostname())
+    .digest('hex')
+    .slice(0, 16);
+}

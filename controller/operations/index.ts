@@ -1,0 +1,32 @@
+import { cancel, pause, reload, restart, resume, retry, stop } from './change.ts';
+import { explain } from './explain.ts';
+import { list } from './list.ts';
+import type { Operation } from './operation.ts';
+import { results } from './results.ts';
+import { show } from './show.ts';
+import { status } from './status.ts';
+import { submit } from './submit.ts';
+
+/** Everything one may ask, by name. Doors are made from this table; each operation's schemas check both ways. */
+export const OPERATIONS = {
+  submit,
+  cancel,
+  retry,
+  pause,
+  resume,
+  restart,
+  stop,
+  reload,
+  status,
+  list,
+  show,
+  explain,
+  results,
+} as const;
+export type OperationName = keyof typeof OPERATIONS;
+
+export function operationOf(name: string): Operation | undefined {
+  return Object.hasOwn(OPERATIONS, name) ? (OPERATIONS[name as OperationName] as unknown as Operation) : undefined;
+}
+
+export { cancel, explain, list, pause, reload, restart, results, resume, retry, show, status, stop, submit };

@@ -1,0 +1,69 @@
+import { z } from 'zod';
+import { FleetError } from '../errors.ts';
+import { requireState } from '../fleet/state.ts';
+import { inTransaction } from '../ledger/ledger.ts';
+import { readFleetState } from '../ledger/read.ts';
+import { acceptTasks } from '../ledger/tasks.ts';
+import { Name, TaskSpec } from '../task/task.ts';
+import type { Change } from './operation.ts';
+
+/** Tasks as plan files give them, already parsed: durations are seconds, priorities numbers. */
+export const Submitted = z
+  .array(z.looseObject({ id: Name }))
+  .min(1)
+  .max(100_000);
+const Input = z.object({ tasks: Submitted });
+const Output = z.object({ accepted: z.array(z.string()), known: z.array(z.string()) });
+
+export type AcceptableTask = Omit<TaskSpec, 'id'> & { id: string };
+
+export const submit: Change<z.infer<typeof Input>, z.infer<typeof Output>> = {
+  is: 'change',
+  name: 'submit',
+  summary: 'Takes tasks in: all of them, or none. The same id with the same content is the same task.',
+  input: Input,
+  output: Output,
+  run: async ({ world, now }, { tasks }) => {
+    requireState(await readFleetState(world.ledger), ['INITIALIZING', 'READY', 'RUNNING', 'SCALING'], 'submit');
+    const specs = tasks.map(readSpec);
+    refuseUnknownKinds(specs, new Map(world.fleet.kinds.map((kind) => [kind.name, kind.tool])));
+    const result = await inTransaction(world.ledger, (tx) => acceptTasks(tx, specs, now));
+    world.wake();
+    return result;
+  },
+};
+
+/** Intents come from files anyone with the account can write: checked again, in the form they were parsed into. */
+function readSpec(task: Record<string, unknown> & { id: string }): AcceptableTask {
+  const { timeout, priority, ...rest } = task;
+  const words = {
+    ...rest,
+    ...(timeout === undefined ? {} : { timeout }),
+    ...(priority === undefined ? {} : { priority: `P${String(priority)}` }),
+  };
+  const parsed = TaskSpec.safeParse(words);
+  if (!parsed.success) throw new FleetError('plan-invalid', `task ${task.id}: ${z.prettifyError(parsed.error)}`);
+  return { ...parsed.data, id: task.id };
+}
+
+function refuseUnknownKinds(specs: readonly AcceptableTask[], kinds: ReadonlyMap<string, string>): void {
+  const unknown = specs
+    .filter((spec) => spec.kind !== undefined && !kinds.has(spec.kind))
+    .map((spec) => `${spec.id} wants ${spec.kind}`);
+  if (unknown.length > 0) {
+    throw new FleetError('plan-invalid', `kinds the fleet does not have: ${unknown.slice(0, 20).join(', ')}`, {
+      hint: `It has: ${[...kinds.keys()].join(', ')}.`,
+    });
+  }
+  const mute = specs.filter(
+    (spec) => spec.kind !== undefined && kinds.get(spec.kind) !== 'command' && spec.prompt === undefined,
+  );
+  if (mute.length > 0)
+    throw new FleetError(
+      'plan-invalid',
+      `a model needs a prompt, not run: ${mute
+        .map(({ id }) => id)
+        .slice(0, 20)
+        .join(', ')}`,
+    );
+}
