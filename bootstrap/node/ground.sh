@@ -10,6 +10,7 @@
 #     attempts/ATTEMPT/        spec run prompt secret out err usage claim tool stop end
 #     agents/NUMBER/           homes of tools, work folder, current (the attempt it shows)
 set -u
+LOGIN_UMASK=$(umask) # what agents make is for people: their files get the login's own modes
 umask 077
 export LC_ALL=C
 shopt -s nullglob

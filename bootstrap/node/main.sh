@@ -7,7 +7,10 @@ remove() {
     *) echo "not a folder of ours: $FLEET_ROOT" >&2; return 1 ;;
   esac
   find_cgroups
-  { read -r file _ <"$FLEET_ROOT/serve.pid"; } 2>/dev/null && kill -KILL "$file" 2>/dev/null
+  for file in serve sweep; do
+    { read -r attempt agent <"$FLEET_ROOT/$file.pid"; } 2>/dev/null || continue
+    is_running "$attempt" "$agent" && kill -KILL "$attempt" 2>/dev/null
+  done
   for file in "$FLEET_ROOT"/open/*; do
     attempt=${file##*/}
     read -r agent _ <"$file"

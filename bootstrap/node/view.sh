@@ -27,6 +27,7 @@ close_sessions() { # ID NAME...
   local id=$1 name
   shift
   for name; do tmux_here kill-session -t "=$name" 2>/dev/null; done
+  [ -n "$(tmux_here list-sessions -F x 2>/dev/null)" ] || tmux_here kill-server 2>/dev/null
   answer "$id" '{"ok":true}'
 }
 

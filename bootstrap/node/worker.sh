@@ -46,6 +46,7 @@ run_tool() {
     rm -f secret
   fi
   export FLEET_ATTEMPT="$ATTEMPT"
+  umask "$LOGIN_UMASK"
   exec sh ./run
 }
 

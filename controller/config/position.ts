@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { Composer, type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, Parser } from 'yaml';
+import { type Alias, Composer, type Document, isAlias, isMap, isScalar, isSeq, LineCounter, Parser } from 'yaml';
 
 const DEPTH_MAX = 64;
 /** Most values that aliases may add: a small file must not grow into a large one. */
@@ -77,10 +77,13 @@ export function readYaml(file: string, text: string): Reading<Source> {
   if (syntax.length > 0) return flawed(syntax.slice(0, SYNTAX_PROBLEMS_MAX));
   const document = documents[0];
   if (document === undefined) throw new Error('the composer was asked for at least one document');
-  const reader = new ValueReader(document, position);
+  const reader = new ValueReader(position);
   const value = reader.read(document.contents, 0);
   if (reader.flaws.length > 0) return flawed(reader.flaws);
-  return { is: 'read', value: { file, value, locate: (path, at) => locate(document, path, at, position) } };
+  return {
+    is: 'read',
+    value: { file, value, locate: (path, at) => position(reader.offsetOf(document.contents, path, at)) },
+  };
 }
 
 function syntaxFlaws(document: Document.Parsed, position: (offset: number) => Position): Flaw[] {
@@ -108,16 +111,17 @@ const PLAIN_TAGS = new Set(
   ['str', 'int', 'float', 'bool', 'null', 'map', 'seq'].map((tag) => `tag:yaml.org,2002:${tag}`),
 );
 
-/** Turns nodes into plain values; what has no plain value is a flaw. */
+/** Turns nodes into plain values, and paths into places; what has no plain value is a flaw. */
 class ValueReader {
   readonly flaws: Flaw[] = [];
-  readonly #document: Document.Parsed;
   readonly #position: (offset: number) => Position;
+  /** Anchors passed so far; the yaml library would look through the whole document for each alias. */
+  readonly #anchors = new Map<string, unknown>();
+  readonly #targets = new Map<Alias, unknown>();
   #aliasValues = 0;
   #aliasDepth = 0;
 
-  constructor(document: Document.Parsed, position: (offset: number) => Position) {
-    this.#document = document;
+  constructor(position: (offset: number) => Position) {
     this.#position = position;
   }
 
@@ -126,17 +130,20 @@ class ValueReader {
     if (depth > DEPTH_MAX) return this.#flaw(node, TOO_DEEP);
     if (this.#aliasValues > ALIAS_VALUES_MAX) return this.#flaw(node, 'expected few aliases (these grow too large)');
     if (isAlias(node)) return this.#readAlias(node, depth);
-    if ((isScalar(node) || isMap(node) || isSeq(node)) && node.tag !== undefined && !PLAIN_TAGS.has(node.tag)) {
+    if (!isScalar(node) && !isMap(node) && !isSeq(node)) return null;
+    if (node.anchor !== undefined && this.#aliasDepth === 0) this.#anchors.set(node.anchor, node);
+    if (node.tag !== undefined && !PLAIN_TAGS.has(node.tag)) {
       return this.#flaw(node, `expected a plain value, without a tag (given: ${node.tag})`);
     }
     if (isSeq(node)) return node.items.map((item) => this.read(item, depth + 1));
     if (isMap(node)) return this.#readMap(node.items, depth);
-    return isScalar(node) ? node.value : null;
+    return node.value;
   }
 
-  #readAlias(node: Node & { source: string; resolve(document: Document): Node | undefined }, depth: number): unknown {
-    const target = node.resolve(this.#document);
-    if (target === undefined) return this.#flaw(node, `expected an anchor &${node.source} above this alias`);
+  #readAlias(alias: Alias, depth: number): unknown {
+    const target = this.#targets.get(alias) ?? this.#anchors.get(alias.source);
+    if (target === undefined) return this.#flaw(alias, `expected an anchor &${alias.source} above this alias`);
+    this.#targets.set(alias, target);
     this.#aliasDepth += 1;
     const value = this.read(target, depth + 1);
     this.#aliasDepth -= 1;
@@ -154,6 +161,28 @@ class ValueReader {
     return map;
   }
 
+  /** Where the thing at the path begins, or the nearest thing around it; what an alias means counts as standing there. */
+  offsetOf(root: unknown, path: Path, at: 'key' | 'value'): number {
+    let node = root;
+    let found = startOf(node);
+    for (const [index, step] of path.entries()) {
+      const around = isAlias(node) ? this.#targets.get(node) : node;
+      if (isMap(around)) {
+        const pair = around.items.find(({ key }) => keyText(key) === String(step));
+        if (pair === undefined) break;
+        const asKey = (at === 'key' && index === path.length - 1) || !hasPlace(pair.value);
+        found = startOf(asKey ? pair.key : pair.value);
+        node = pair.value;
+      } else if (isSeq(around)) {
+        const item = around.items[Number(step)];
+        if (item === undefined) break;
+        found = startOf(item);
+        node = item;
+      } else break;
+    }
+    return found;
+  }
+
   #flaw(node: unknown, message: string): null {
     if (this.flaws.length < SYNTAX_PROBLEMS_MAX) this.flaws.push({ ...this.#position(startOf(node)), message });
     return null;
@@ -168,32 +197,6 @@ function keyText(key: unknown): string | undefined {
 function startOf(node: unknown): number {
   const range = isScalar(node) || isMap(node) || isSeq(node) || isAlias(node) ? node.range : undefined;
   return range?.[0] ?? 0;
-}
-
-function locate(
-  document: Document.Parsed,
-  path: Path,
-  at: 'key' | 'value',
-  position: (offset: number) => Position,
-): Position {
-  let node: unknown = document.contents;
-  let found = startOf(node);
-  for (const [index, step] of path.entries()) {
-    const around: unknown = isAlias(node) ? node.resolve(document) : node;
-    if (isMap(around)) {
-      const pair = around.items.find(({ key }) => keyText(key) === String(step));
-      if (pair === undefined) break;
-      const asKey = (at === 'key' && index === path.length - 1) || !hasPlace(pair.value);
-      found = startOf(asKey ? pair.key : pair.value);
-      node = pair.value;
-    } else if (isSeq(around)) {
-      const item = around.items[Number(step)];
-      if (item === undefined) break;
-      found = startOf(item);
-      node = item;
-    } else break;
-  }
-  return position(found);
 }
 
 /** False for `key:` with nothing after it: YAML gives that a place on a later line. */

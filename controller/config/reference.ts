@@ -118,8 +118,8 @@ function laterList(later: LaterFields): string {
 
 const GENERATED = '<!-- Made by `npm run docs` from the schemas. Changes here are lost. -->';
 
-function mebibytes(bytes: number): string {
-  return `${bytes / 1_048_576} MiB`;
+function sizeText(bytes: number): string {
+  return bytes >= 1_048_576 ? `${bytes / 1_048_576} MiB` : `${bytes / 1024} KiB`;
 }
 
 /** docs/configuration.md */
@@ -139,7 +139,7 @@ Flags win over \`FLEET_*\` variables, these over the fleet file, this over the d
 ## The fleet file
 
 Looked for as \`--file\`, then \`FLEET_FILE\`, then \`fleet.yaml\` in the current folder. With none, this machine is the
-fleet. It is one YAML 1.2 document in UTF-8 of at most ${mebibytes(FLEET_BYTES_MAX)}, without tags and merge keys. Unknown fields are refused, and
+fleet. It is one YAML 1.2 document in UTF-8 of at most ${sizeText(FLEET_BYTES_MAX)}, without tags and merge keys. Unknown fields are refused, and
 every problem is told at once as \`file:line:column path: what was expected (what was given)\`. \`examples/fleet.yaml\` shows
 every field; \`docs/fleet.schema.json\` is for editors.
 
@@ -178,7 +178,7 @@ function taskChapter(): string {
 A task file is YAML or JSON: a list of tasks, or \`tasks:\` with one. Or it is Markdown: one task a file, the fields as front
 matter between two lines \`---\`, the text below them the prompt, byte for byte from its first line that is not empty. A folder
 means its \`*.md\`, \`*.yaml\`, \`*.yml\` and \`*.json\` in the order of their names, but no README. \`-\` means standard input: YAML,
-JSON, or Markdown with front matter. A file has at most ${mebibytes(PLAN_BYTES_MAX)}, a plan at most ${PLAN_TASKS_MAX} tasks.
+JSON, or Markdown with front matter. A file has at most ${sizeText(PLAN_BYTES_MAX)}, a plan at most ${PLAN_TASKS_MAX} tasks.
 
 A Markdown task without \`id\` is called after its file; another one after its title (its ASCII letters and digits), else
 \`task-1\`, \`task-2\`, … by its place. \`needs\` may name tasks of the same plan and tasks handed in before; circles are refused

@@ -100,7 +100,7 @@ function decideSessions(
   snapshot: Snapshot,
 ): Pick<Plan, 'openSessions' | 'closeSessions'> {
   const wanted = new Map<string, string[]>();
-  if (snapshot.state !== 'TERMINATED') {
+  if (!isOver(snapshot)) {
     for (const agent of desired.agents.values()) {
       const names = wanted.get(agent.node) ?? [];
       names.push(sessionName(fleet.name, agent.number));
@@ -109,17 +109,27 @@ function decideSessions(
   }
   const openSessions: SessionStep[] = [];
   const closeSessions: SessionStep[] = [];
-  const busy = new Set(snapshot.open.map(({ agent }) => sessionName(fleet.name, agent)));
   for (const [name, node] of observation.nodes) {
     if (!isUp(node) || !node.hasTmux || node.sessions === null) continue;
     const names = wanted.get(name) ?? [];
     const missing = names.filter((session) => !node.sessions?.has(session));
     const keep = new Set(names);
-    const spare = [...node.sessions].filter(
-      (session) => session.startsWith(`${fleet.name}-`) && !keep.has(session) && !busy.has(session),
-    );
+    const spare = [...node.sessions].filter((session) => session.startsWith(`${fleet.name}-`) && !keep.has(session));
+    const idle = spare.length === 0 ? [] : withoutBusy(fleet, name, spare, snapshot);
     if (missing.length > 0) openSessions.push({ node: name, names: missing });
-    if (spare.length > 0) closeSessions.push({ node: name, names: spare });
+    if (idle.length > 0) closeSessions.push({ node: name, names: idle });
   }
   return { openSessions, closeSessions };
+}
+
+/** Stopped, and nothing runs any more: the windows go too. */
+function isOver({ state, open }: Snapshot): boolean {
+  return state === 'TERMINATED' || (state === 'DRAINING' && open.length === 0);
+}
+
+/** A window stays as long as its agent works, also when the fleet has shrunk. */
+function withoutBusy(fleet: Fleet, node: string, sessions: readonly string[], { open }: Snapshot): string[] {
+  const here = open.filter((attempt) => attempt.node === node);
+  const busy = new Set(here.map(({ agent }) => sessionName(fleet.name, agent)));
+  return sessions.filter((session) => !busy.has(session));
 }

@@ -71,7 +71,7 @@ function nextState(world: World, { state, open, ready }: Snapshot, plan: Plan): 
   if (state === 'INITIALIZING' && isEveryNodeHeard) return 'READY';
   if (state === 'READY' && (open.length > 0 || ready.length > 0)) return 'RUNNING';
   if (state === 'SCALING' && plan.openSessions.length === 0 && plan.closeSessions.length === 0) return 'RUNNING';
-  if (state === 'DRAINING' && open.length === 0) return 'TERMINATED';
+  if (state === 'DRAINING' && open.length === 0 && plan.closeSessions.length === 0) return 'TERMINATED';
   return state;
 }
 

@@ -8,7 +8,7 @@ import type { Plan } from './step.ts';
 import type { World } from './world.ts';
 
 /** Ready tasks of a lane worth looking at in one tick; what is beyond is looked at in the next. */
-const PER_LANE_MAX = 500;
+export const PER_LANE_MAX = 200;
 
 /** One turn: observe → desired → plan → apply → record. Gives the plan and when something comes due by itself. */
 export async function tick(world: World): Promise<{ plan: Plan; dueAt: number | null }> {

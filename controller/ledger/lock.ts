@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -20,7 +20,9 @@ export interface Lock {
  */
 export async function takeLock(folder: string, now: number): Promise<Lock> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const database = new DatabaseSync(join(folder, 'controller.lock'));
+  const file = join(folder, 'controller.lock');
+  await (await open(file, 'a', 0o600)).close(); // made before SQLite would, with our mode; harmless: no lock is ours yet
+  const database = new DatabaseSync(file);
   try {
     database.exec('PRAGMA busy_timeout = 300; PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE');
   } catch (error) {
@@ -28,12 +30,12 @@ export async function takeLock(folder: string, now: number): Promise<Lock> {
     throw await lockedError(folder, error);
   }
   const holder: Holder = { pid: process.pid, host: hostname(), since: iso(now) };
-  const file = join(folder, 'controller.json');
-  await writeFile(`${file}.new`, JSON.stringify(holder), { mode: 0o600 });
-  await rename(`${file}.new`, file);
+  const said = join(folder, 'controller.json');
+  await writeFile(`${said}.new`, JSON.stringify(holder), { mode: 0o600 });
+  await rename(`${said}.new`, said);
   return {
     release: async () => {
-      await rm(file, { force: true });
+      await rm(said, { force: true });
       database.close();
     },
   };

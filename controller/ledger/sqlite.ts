@@ -1,4 +1,4 @@
-import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from 'node:sqlite';
 import {
   CompiledQuery,
   type DatabaseConnection,
@@ -89,7 +89,7 @@ function checkVersions(database: DatabaseSync, path: string): void {
 
 /** One connection, handed to one transaction at a time. Kysely's own driver begins deferred, which may fail half-way. */
 function createDriver(database: DatabaseSync): Driver {
-  const statements = new Map<string, StatementSync>();
+  const statements = new Map<string, Prepared>();
   let tail: Promise<void> = Promise.resolve();
   let release: () => void = () => {};
   const connection: DatabaseConnection = {
@@ -120,20 +120,39 @@ function createDriver(database: DatabaseSync): Driver {
   };
 }
 
-function runQuery<R>(
-  database: DatabaseSync,
-  statements: Map<string, StatementSync>,
-  query: CompiledQuery,
-): QueryResult<R> {
-  let statement = statements.get(query.sql);
-  if (!statement) {
-    if (statements.size >= STATEMENTS_KEPT) statements.clear();
-    statement = database.prepare(query.sql);
-    statements.set(query.sql, statement);
+interface Prepared {
+  statement: StatementSync;
+  /** Names of what it gives; empty for a statement that gives no rows. */
+  columns: readonly string[];
+}
+
+function prepare(database: DatabaseSync, text: string): Prepared {
+  const statement = database.prepare(text);
+  statement.setReturnArrays(true);
+  return { statement, columns: statement.columns().map(({ name }) => name) };
+}
+
+/** Rows as plain objects: those that the driver itself would make are dictionaries, twice as slow to read. */
+function rowOf(columns: readonly string[], values: readonly SQLOutputValue[]): Record<string, SQLOutputValue> {
+  const row: Record<string, SQLOutputValue> = {};
+  for (let index = 0; index < columns.length; index += 1) row[columns[index] ?? ''] = values[index] ?? null;
+  return row;
+}
+
+function runQuery<R>(database: DatabaseSync, prepared: Map<string, Prepared>, query: CompiledQuery): QueryResult<R> {
+  let known = prepared.get(query.sql);
+  if (!known) {
+    if (prepared.size >= STATEMENTS_KEPT) prepared.clear();
+    known = prepare(database, query.sql);
+    prepared.set(query.sql, known);
   }
+  const { statement, columns } = known;
   const parameters = query.parameters as SQLInputValue[];
   try {
-    if (statement.columns().length > 0) return { rows: statement.all(...parameters) as R[] };
+    if (columns.length > 0) {
+      const rows = statement.all(...parameters) as unknown as SQLOutputValue[][];
+      return { rows: rows.map((values) => rowOf(columns, values)) as R[] };
+    }
     const { changes, lastInsertRowid } = statement.run(...parameters);
     return { rows: [], numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid) };
   } catch (error) {

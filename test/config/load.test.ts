@@ -183,7 +183,7 @@ describe('a fleet is refused', () => {
     const said = async (file: string) => (await refusal(loadFleet({ file, env: {}, cwd }))).lines;
     expect(await said('no.yaml')).toEqual(['no.yaml: expected a fleet file (there is none)']);
     expect(await said('dir')).toEqual(['dir: expected a fleet file (it is a folder)']);
-    expect(await said('/dev/zero')).toEqual(['/dev/zero:1:1: expected at most 1048576 bytes']);
+    expect(await said('/dev/zero')).toEqual(['/dev/zero:1:1: expected at most 262144 bytes']);
   });
 
   test('and a flag does not hide that the file has a list where its section belongs', async () => {

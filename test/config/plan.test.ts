@@ -68,6 +68,6 @@ describe('tasks are refused', () => {
       for (;;) yield chunk;
     }
     const { lines } = await refusal(loadTasks({ paths: ['-'], cwd, stdin: endless() }));
-    expect(lines).toEqual(['-:1:1: expected at most 16777216 bytes']);
+    expect(lines).toEqual(['-:1:1: expected at most 8388608 bytes']);
   });
 });

@@ -302,7 +302,7 @@ const WRITING: Bad[] = [
   {
     why: 'ten megabytes',
     text: `name: a\n${'# x\n'.repeat(2_600_000)}`,
-    said: ['1:1: expected at most 1048576 bytes'],
+    said: ['1:1: expected at most 262144 bytes'],
   },
 ];
 
@@ -348,6 +348,19 @@ describe('a fleet file is refused, with every problem in its place:', () => {
     expect(await saidOf('tasks: { env: { 題: x }, retries: x }\n')).toEqual([
       expect.stringMatching(/^fleet\.yaml:1:17 tasks\.env\.題: /),
       expect.stringMatching(/^fleet\.yaml:1:34 tasks\.retries: /),
+    ]);
+  });
+
+  test('aliases are looked up at once, however many there are', async () => {
+    const lines = await saidOf(`a: &a x\nb:\n${'- *a\n'.repeat(20_000)}`);
+    expect(lines[0]).toMatch(/^fleet\.yaml:\d+:\d+: expected few aliases \(these grow too large\)$/);
+    expect(await saidOf('- *b\n'.repeat(50_000))).toHaveLength(20);
+  }, 5_000);
+
+  test('an alias means the anchor that stands last above it', async () => {
+    expect(await saidOf('agents:\n  count: &n 3\n  perVcpu: &n -1\n  memoryGiBEach: *n\n')).toEqual([
+      'fleet.yaml:3:15 agents.perVcpu: expected a number above 0, at most 1000 (given: -1)',
+      'fleet.yaml:4:18 agents.memoryGiBEach: expected a number above 0, at most 1024 (given: -1)',
     ]);
   });
 

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { desire } from '../../controller/fleet/desired.ts';
 import type { NodeSight, Observation } from '../../controller/fleet/observation.ts';
 import { decide } from '../../controller/fleet/plan.ts';
+import { PER_LANE_MAX } from '../../controller/fleet/tick.ts';
 import { readSnapshot } from '../../controller/ledger/read.ts';
 import { openSqlite } from '../../controller/ledger/sqlite.ts';
 import { aFleet, aNode } from '../support/builders.ts';
@@ -14,32 +15,32 @@ const TASKS = 100_000;
 /** What ended long ago must not cost a tick anything. */
 const ENDED = 50_000;
 const AGENTS_EACH = 100;
-const PER_LANE_MAX = 500;
 const TICK_MS_MAX = 50;
-const TICKS = 5;
+const TICKS = 5; // the first is the warming-up that a median leaves out
 const CATEGORIES = ['coding', 'business', 'research', 'support'];
 
 let folder = '';
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'fleet-scale-'));
 });
-afterAll(() => process.env.KEEP ? console.log(folder) : rm(folder, { recursive: true }));
+afterAll(() => rm(folder, { recursive: true }));
 
 describe('planning', () => {
-  test(`10,000 agents and ${TASKS} queued tasks, the look into the ledger included, costs less than ${TICK_MS_MAX} ms a tick`, async () => {
+  test(`10,000 agents and 100,000 queued tasks, the look into the ledger included, costs less than ${TICK_MS_MAX} ms a tick`, async () => {
     const costs: number[] = [];
     for (const agents of [100, 1000, 10_000]) {
-      const cost = await costOfTick(agents);
+      const { cpu, wall, look } = await costOfTick(agents);
       process.stdout.write(
-        `planning ${agents} agents: ${cost.tick.toFixed(1)} ms a tick (look ${cost.look.toFixed(1)}, decide ${cost.decide.toFixed(1)})\n`,
+        `planning ${agents} agents: ${cpu.toFixed(1)} ms of CPU a tick (look ${look.toFixed(1)}), ${wall.toFixed(1)} ms by the clock\n`,
       );
-      costs.push(cost.tick);
+      costs.push(cpu);
     }
     expect(costs.at(-1)).toBeLessThan(TICK_MS_MAX);
   });
 });
 
-async function costOfTick(agents: number): Promise<{ tick: number; look: number; decide: number }> {
+/** Milliseconds, medians. Judged by the thread's CPU time: what else the machine does is not the planner's cost. */
+async function costOfTick(agents: number): Promise<{ cpu: number; wall: number; look: number }> {
   const path = join(folder, `${agents}.db`);
   const fleet = aFleet({
     nodes: nodeNames(agents).map((name) => aNode({ name, vcpu: AGENTS_EACH, memoryGiB: 2 * AGENTS_EACH })),
@@ -48,20 +49,29 @@ async function costOfTick(agents: number): Promise<{ tick: number; look: number;
   const observation = everythingUp(agents);
   const free = fillLedger(path, agents);
   const ledger = openSqlite({ path, readOnly: true });
-  const costs: { tick: number; look: number; decide: number }[] = [];
+  const costs = { cpu: [] as number[], wall: [] as number[], look: [] as number[] };
   for (let round = 0; round < TICKS; round += 1) {
-    const begun = performance.now();
+    const begun = { cpu: cpuMs(), wall: performance.now() };
     const snapshot = await readSnapshot(ledger, 1_000_000, PER_LANE_MAX);
-    const looked = performance.now();
+    costs.look.push(cpuMs() - begun.cpu);
     const plan = decide(fleet, desire(fleet, observation), observation, snapshot);
-    const decided = performance.now();
-    costs.push({ tick: decided - begun, look: looked - begun, decide: decided - looked });
+    costs.cpu.push(cpuMs() - begun.cpu);
+    costs.wall.push(performance.now() - begun.wall);
     expect(snapshot.open).toHaveLength(agents - free);
     expect(plan.start).toHaveLength(free);
     expect(plan).toMatchObject({ send: [], stop: [], lose: [], openSessions: [], closeSessions: [] });
   }
   await ledger.destroy();
-  return costs.sort((a, b) => a.tick - b.tick)[Math.floor(TICKS / 2)] ?? { tick: Number.NaN, look: 0, decide: 0 };
+  return { cpu: median(costs.cpu), wall: median(costs.wall), look: median(costs.look) };
+}
+
+function cpuMs(): number {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1000;
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 
 function nodeNames(agents: number): string[] {
