@@ -41,8 +41,14 @@ export function printProblems(problems: readonly Problem[]): string {
 }
 
 function printProblem({ where, position, path, message }: Problem): string {
-  const place = placeText(where, position);
-  return path === '' ? `${place}: ${message}` : `${place} ${path}: ${message}`;
+  const place = plain(placeText(where, position), 1000);
+  return `${place}${path === '' ? '' : ` ${plain(path, 200)}`}: ${plain(message, 1000)}`;
+}
+
+/** Text of a stranger's file on one line, without what a terminal would obey. */
+function plain(text: string, charactersMax: number): string {
+  const cut = text.length > charactersMax ? `${text.slice(0, charactersMax - 1)}…` : text;
+  return cut.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '\uFFFD');
 }
 
 /** `file:line:column`. */

@@ -1,7 +1,6 @@
 import { z } from 'zod';
-import { Duration, Name, text } from '../task/task.ts';
+import { AGENT_NUMBER_MAX, Duration, Name, text } from '../task/task.ts';
 
-export const AGENTS_MAX = 10_000;
 export const BUILT_IN_KINDS = ['codex', 'claude', 'command'] as const;
 
 const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
@@ -22,7 +21,7 @@ const EnvName = z.string().regex(ENV_NAME, 'expected a name of an environment va
 export const SET_BY_FLEET = 'expected another name: those beginning with FLEET_ are set by the fleet';
 const TaskEnvName = EnvName.refine((name) => !name.startsWith('FLEET_'), SET_BY_FLEET);
 
-export const FleetName = z
+const FleetName = z
   .string()
   .regex(
     /^[A-Za-z][A-Za-z0-9-]{0,31}$/,
@@ -108,8 +107,8 @@ const KindEntry = z.strictObject({
 
 const AgentsSection = z.strictObject({
   count: z
-    .union([whole(1, AGENTS_MAX), z.literal('auto')], {
-      error: `expected a whole number from 1 to ${AGENTS_MAX}, or auto`,
+    .union([whole(1, AGENT_NUMBER_MAX), z.literal('auto')], {
+      error: `expected a whole number from 1 to ${AGENT_NUMBER_MAX}, or auto`,
     })
     .default('auto')
     .describe('How many agents there are to be. `auto`: what the machines can hold.'),

@@ -11,6 +11,8 @@ import type { Sight, World } from './world.ts';
 /** Writes what was seen where readers look: what changed at once, the rest with the heartbeat. */
 
 const BEAT_MS = 5000;
+/** What stands behind it in an evidence changes all the time and is no news. */
+const PROGRESS_MARK = '; ';
 
 interface Published {
   beatAt: number;
@@ -28,14 +30,17 @@ export async function publish(world: World, desired: Desired, snapshot: Snapshot
     agents: new Map<number, string>(),
   };
   const nodes = world.fleet.nodes.map((node) => nodeView(world, node.name, now));
+  const isBeat = Math.abs(now - last.beatAt) >= BEAT_MS;
   const agents = agentViews(world, desired, snapshot, now);
   const nodesText = JSON.stringify(nodes.map(({ seenAt, ...node }) => node));
-  const changed = agents.filter((agent) => last.agents.get(agent.number) !== keyOf(agent));
-  const isBeat = Math.abs(now - last.beatAt) >= BEAT_MS;
+  // How an attempt gets on is told with the heartbeat; what an agent is, at once.
+  const changed = agents.filter(
+    (agent) => last.agents.get(agent.number) !== keyOf(agent) || (isBeat && agent.task !== null),
+  );
   const state = nextState(world, snapshot, plan);
   if (!isBeat && changed.length === 0 && nodesText === last.nodes && state === snapshot.state) return;
   await inTransaction(world.ledger, async (tx) => {
-    await saveSights(tx, isBeat || nodesText !== last.nodes ? nodes : [], changed, false);
+    await saveSights(tx, isBeat || nodesText !== last.nodes ? nodes : [], changed);
     if (isBeat) await beat(tx, world, desired, now);
     if (state !== snapshot.state) await moveFleet(tx, state, now);
   });
@@ -75,8 +80,8 @@ function nextState(world: World, { state, open, ready }: Snapshot, plan: Plan): 
   return state;
 }
 
-function keyOf({ since: _, ...agent }: AgentView): string {
-  return JSON.stringify(agent);
+function keyOf({ since: _, evidence, ...agent }: AgentView): string {
+  return JSON.stringify({ ...agent, evidence: evidence.split(PROGRESS_MARK)[0] });
 }
 
 function nodeView(world: World, name: string, now: number): NodeView {
@@ -120,11 +125,7 @@ function agentState(
   isPaused: boolean,
 ): Pick<AgentView, 'state' | 'evidence'> {
   if (!isUp(sight)) return { state: 'unknown', evidence: sight?.evidence ?? 'its node was never seen' };
-  if (attempt)
-    return {
-      state: 'busy',
-      evidence: `attempt ${attempt.id}, ${attempt.state}${attempt.stopping ? `, being ended: ${attempt.stopping}` : ''}`,
-    };
+  if (attempt) return { state: 'busy', evidence: busyEvidence(world, agent, sight, attempt) };
   if (isPaused) return { state: 'paused', evidence: 'paused by a person' };
   if (!sight.hasTmux) return { state: 'idle', evidence: 'no tmux on the node: works, but cannot be attached to' };
   if (sight.sessions === null) return { state: 'starting', evidence: 'the node has not reported its windows yet' };
@@ -133,4 +134,16 @@ function agentState(
   return sight.asked.has(name)
     ? { state: 'gone', evidence: `window ${name} is missing; being made` }
     : { state: 'starting', evidence: `window ${name} is being made` };
+}
+
+/** Process, transcript and window are three signals; each is said for itself. */
+function busyEvidence(world: World, agent: Agent, sight: Sight, attempt: OpenAttempt): string {
+  const what = `attempt ${attempt.id} ${attempt.state}${attempt.stopping ? `, being ended: ${attempt.stopping}` : ''}`;
+  const progress = sight.progress.get(attempt.id);
+  const process = sight.attempts.has(attempt.id) ? 'held by its node' : 'being sent';
+  const window = sight.sessions?.has(sessionName(world.fleet.name, agent.number)) ? 'window there' : 'window not seen';
+  const transcript = progress
+    ? `${progress.bytes} bytes of output, silent for ${progress.silentSeconds} s`
+    : 'no report of its output yet';
+  return `${what}${PROGRESS_MARK}${process}, ${transcript}, ${window}`;
 }

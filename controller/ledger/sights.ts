@@ -4,13 +4,8 @@ import type { AgentView, FleetState, Intent, IntentResult, NodeView } from './vi
 
 /** What was seen and what was wished, written for readers. */
 
-/** Replaces what readers see of nodes and agents. Agents that are no longer part of the fleet go, unless paused. */
-export async function saveSights(
-  tx: Writing,
-  nodes: readonly NodeView[],
-  agents: readonly AgentView[],
-  complete: boolean,
-): Promise<void> {
+/** What readers see of nodes and agents, from now on. */
+export async function saveSights(tx: Writing, nodes: readonly NodeView[], agents: readonly AgentView[]): Promise<void> {
   for (const node of nodes) {
     const row = {
       name: node.name,
@@ -45,14 +40,6 @@ export async function saveSights(
       .onConflict((conflict) => conflict.column('number').doUpdateSet(row))
       .execute();
   }
-  if (!complete) return;
-  const names = nodes.map(({ name }) => name);
-  await tx
-    .deleteFrom('node')
-    .where('name', 'not in', names.length > 0 ? names : [''])
-    .execute();
-  const last = agents.reduce((highest, agent) => Math.max(highest, agent.number), 0);
-  await tx.deleteFrom('agent').where('number', '>', last).where('paused', '=', 0).execute();
 }
 
 export async function pauseAgents(

@@ -364,6 +364,14 @@ describe('a fleet file is refused, with every problem in its place:', () => {
     ]);
   });
 
+  test('what a terminal would obey is not printed, and a long key is cut', async () => {
+    const lines = await saidOf(`"\\e[2Jx\\n\\u202ey": 1\n${'k'.repeat(900)}: 2\n`);
+    expect(lines).toEqual([
+      'fleet.yaml:1:1 \uFFFD[2Jx\uFFFD\uFFFDy: unknown key',
+      `fleet.yaml:2:1 ${'k'.repeat(199)}…: unknown key`,
+    ]);
+  });
+
   test('a secret that stands in the wrong place is not printed', async () => {
     const lines = await saidOf(
       'kinds: { codex: { env: { OPENAI_API_KEY: [sk-abcdefghijklmnopqrst], A: sk-abcdefghijklmnopqrst } } }\n',

@@ -147,7 +147,7 @@ describe('back-off', () => {
       const slot = Math.floor((retryDelaySeconds(6, seedOf(id)) / 32) * 10);
       slots.set(slot, (slots.get(slot) ?? 0) + 1);
     }
-    expect([...slots.keys()].sort()).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    expect([...slots.keys()].sort((one, other) => one - other)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
     expect(Math.max(...slots.values())).toBeLessThan(40);
   });
 });
