@@ -26,7 +26,7 @@ function tally(
 }
 
 describe('the agents that should be', () => {
-  test('18 of them on 16 and 8 vCPU are 6, 5, 4 and 3 by the usual shares, numbered 1 to 18 node after node', () => {
+  test('18 of them on 16 and 8 vCPU are 6, 4, 4 and 4 by the usual shares, numbered 1 to 18 node after node', () => {
     const fleet = aFleet({ nodes: [machine('a', 16), machine('b', 8)], agents: { count: 18, categories: BOOK } });
     const desired = desire(fleet, unseen);
     expect([...desired.agents.keys()]).toEqual(Array.from({ length: 18 }, (_, index) => index + 1));
