@@ -6,6 +6,7 @@ import {
   fleetJsonSchema,
   taskJsonSchema,
 } from '../controller/config/reference.ts';
+import { outputSchemas } from '../controller/operations/index.ts';
 
 /** Every file made from schemas, by its path from the top of the project. */
 export function generatedFiles(): Record<string, string> {
@@ -14,6 +15,7 @@ export function generatedFiles(): Record<string, string> {
     'docs/errors.md': errorsMarkdown(),
     'docs/fleet.schema.json': `${JSON.stringify(fleetJsonSchema(), null, 2)}\n`,
     'docs/task.schema.json': `${JSON.stringify(taskJsonSchema(), null, 2)}\n`,
+    'docs/outputs.schema.json': `${JSON.stringify(outputSchemas(), null, 2)}\n`,
     'examples/fleet.yaml': annotatedExample(),
   };
 }

@@ -49,7 +49,7 @@ export function followTasks(door: Door, ledger: Ledger, tasks: readonly string[]
       seq = rows.at(-1)?.seq ?? since;
       for (const row of rows) {
         if (!quiet && row.task !== null && wanted.has(row.task) && SIGNS[row.kind])
-          door.say(lineOf(door, { ...row, data: JSON.parse(row.data) }));
+          door.say(lineOf(door, { ...row, data: JSON.parse(row.data) as Line['data'] }));
       }
       if (door.isTerminal && !quiet) door.live(await summary(ledger, (door.clock.monotonic() - begun) / 1000));
       return rows.length < 2000 && (await areSettled(ledger, tasks));

@@ -1,9 +1,9 @@
+import type { Fleet } from '../config/fleet.ts';
 import { FleetError } from '../errors.ts';
 import { newId } from '../fleet/world.ts';
 import { putIntent } from '../ledger/inbox.ts';
 import { readHolder } from '../ledger/lock.ts';
 import { readIntentResult } from '../ledger/sights.ts';
-import type { Fleet } from '../config/fleet.ts';
 import type { OperationName } from '../operations/index.ts';
 import type { Door } from './door.ts';
 import { openContext } from './session.ts';
@@ -17,7 +17,7 @@ export async function handIn(
   fleet: Fleet,
   operation: OperationName,
   input: unknown,
-): Promise<unknown | null> {
+): Promise<unknown> {
   const intent = { id: newId(door), operation, input, by: whoOf(door), at: door.clock.now() };
   await putIntent(fleet.stateFolder, intent);
   if (!(await readHolder(fleet.stateFolder))) return null;

@@ -1,5 +1,4 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { TASK_STATE_WORDS } from './words.ts';
 import type { ChangeOptions, StopOptions } from './commands/change.ts';
 import type { ConfigOptions } from './commands/config.ts';
 import type { StartOptions } from './commands/control.ts';
@@ -8,6 +7,7 @@ import type { RehearseOptions } from './commands/rehearse.ts';
 import type { RunOptions, SubmitOptions, WaitOptions } from './commands/tasks.ts';
 import type { LogOptions } from './commands/window.ts';
 import type { Door, GlobalOptions } from './door.ts';
+import { TASK_STATE_WORDS } from './words.ts';
 
 /** The tree of subcommands: declarations only. What each does is imported when it is called. */
 export function buildProgram(door: Door, version: string, done: (exit: number) => void): Command {

@@ -5,14 +5,15 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Fleet } from '../config/fleet.ts';
 import { type Flags, loadFleet, resolveSecrets } from '../config/load.ts';
+import { toFleetError } from '../errors.ts';
 import { type Bell, createBell } from '../fleet/run.ts';
 import type { World } from '../fleet/world.ts';
 import { inTransaction, type Ledger, readMeta, writeMeta } from '../ledger/ledger.ts';
 import { openSqlite } from '../ledger/sqlite.ts';
 import { loadProgram } from '../node/program.ts';
 import type { Context } from '../operations/operation.ts';
-import type { Transport } from '../transport/transport.ts';
 import { openLocal } from '../transport/local.ts';
+import type { Transport } from '../transport/transport.ts';
 import type { Door, GlobalOptions } from './door.ts';
 
 /** Puts together what a subcommand works with. */
@@ -46,6 +47,8 @@ export interface Controller {
   world: World;
   bell: Bell;
   ledger: Ledger;
+  /** Throws when an effect beside the loop met what it did not expect. */
+  check(): void;
   /** Waits for the effects still under way, at most so long. */
   settle(ms: number): Promise<void>;
 }
@@ -58,7 +61,7 @@ export async function openController(door: Door, fleet: Fleet, takeOver: boolean
   await chmod(ledgerPath(fleet), 0o600);
   const bell = createBell();
   const works = new Set<Promise<void>>();
-  let broken: unknown;
+  let broken: Error | undefined;
   const world: World = {
     fleet,
     ledger,
@@ -69,13 +72,10 @@ export async function openController(door: Door, fleet: Fleet, takeOver: boolean
     identity: { ledger: await ledgerId(door, ledger), machine: await machineId(), takeOver },
     secretsOf: (kind) => resolveSecrets(kind, door.env),
     sights: new Map(),
-    wake: () => {
-      if (broken !== undefined) throw broken;
-      bell.ring();
-    },
+    wake: bell.ring,
     track: (work) => {
       const tracked = work.catch((error: unknown) => {
-        broken = error; // met again by the loop, which fails with it
+        broken = toFleetError(error); // met by the loop, which fails with it
         bell.ring();
       });
       works.add(tracked);
@@ -87,7 +87,10 @@ export async function openController(door: Door, fleet: Fleet, takeOver: boolean
     await Promise.race([Promise.allSettled([...works]), door.clock.sleep(ms, enough.signal)]);
     enough.abort();
   };
-  return { world, bell, ledger, settle };
+  const check = () => {
+    if (broken) throw broken;
+  };
+  return { world, bell, ledger, settle, check };
 }
 
 /** Given once, at the ledger's birth: nodes follow it, not a path or a host name. */

@@ -20,7 +20,6 @@ const SHOWN = {
     lint: { tool: 'command', run: 'npm run lint' },
   },
   tasks: { timeout: '30m', retries: 2 },
-  lostAfter: '10m',
 };
 
 /** examples/fleet.yaml: every field with its description, the shown ones set, the others as comments. */

@@ -47,7 +47,6 @@ export interface Fleet {
   /** Built-in kinds included; names are unique. */
   kinds: readonly Kind[];
   tasks: TaskDefaults;
-  lostAfterSeconds: number;
   /** Brake: most restarts of agents per minute, over the whole fleet. */
   restartsPerMinute: number;
   /** Origin of each setting by its path, such as `agents.count`. */

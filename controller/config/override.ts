@@ -23,7 +23,6 @@ export interface Flags {
   timeout?: string | number | undefined;
   retries?: string | number | undefined;
   cwd?: string | undefined;
-  lostAfter?: string | number | undefined;
   restartsPerMinute?: string | number | undefined;
   /** State folder. */
   home?: string | undefined;
@@ -44,7 +43,6 @@ export const OVERRIDES: Readonly<Record<Exclude<keyof Flags, 'home'>, Override>>
   timeout: { path: ['tasks', 'timeout'], flag: '--timeout', variable: 'FLEET_TIMEOUT', numeric: false },
   retries: { path: ['tasks', 'retries'], flag: '--retries', variable: 'FLEET_RETRIES', numeric: true },
   cwd: { path: ['tasks', 'cwd'], flag: '--cwd', variable: 'FLEET_CWD', numeric: false },
-  lostAfter: { path: ['lostAfter'], flag: '--lost-after', variable: 'FLEET_LOST_AFTER', numeric: false },
   restartsPerMinute: {
     path: ['restartsPerMinute'],
     flag: '--restarts-per-minute',

@@ -37,7 +37,6 @@ export function resolveFleet(file: FleetFile, around: Surroundings): Omit<Fleet,
       platformRetries: file.tasks.platformRetries,
       env: file.tasks.env,
     },
-    lostAfterSeconds: file.lostAfter,
     restartsPerMinute: file.restartsPerMinute,
   };
 }
@@ -102,7 +101,6 @@ const SETTINGS = [
   'tasks.silence',
   'tasks.platformRetries',
   'tasks.env',
-  'lostAfter',
   'restartsPerMinute',
 ] as const;
 

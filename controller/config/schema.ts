@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { AGENT_NUMBER_MAX, Duration, Name, text } from '../task/task.ts';
+import { AGENT_NUMBER_MAX, CategoryName, Duration, Name, text } from '../task/task.ts';
 
 export const BUILT_IN_KINDS = ['codex', 'claude', 'command'] as const;
 
@@ -101,7 +101,9 @@ const KindEntry = z.strictObject({
   endpoint: z
     .url({ protocol: /^https?$/, error: 'expected a URL beginning with http:// or https://' })
     .optional()
-    .describe('Base URL of the model’s API. Default: the tool’s own. Not for `command`.'),
+    .describe(
+      'Base URL of the model’s API; `{task}`, `{ordinal}` and `{attempt}` in it let a gateway tell attempts apart. Default: the tool’s own. Not for `command`.',
+    ),
   program: words(4096).optional().describe('Path of the tool’s program on the node. Default: looked up in PATH.'),
 });
 
@@ -116,7 +118,7 @@ const AgentsSection = z.strictObject({
   memoryGiBEach: amount(0, 1024).default(1).describe('Memory counted for each agent, in GiB.'),
   kind: Name.default('codex').describe('Kind of agents whose category says none.'),
   categories: z
-    .record(Name, CategoryEntry)
+    .record(CategoryName, CategoryEntry)
     .default({ coding: 35, business: 25, research: 20, support: 20 })
     .describe('What the agents are for: relative shares, or `{share, kind, strict}`.'),
 });
@@ -152,7 +154,6 @@ export const FleetFile = z.strictObject({
     .default({})
     .describe('Tools with settings and a name. `codex`, `claude` and `command` are there without being declared.'),
   tasks: TasksSection.prefault({}).describe('What tasks get where they do not say.'),
-  lostAfter: Duration.prefault('10m').describe('How long a node may be silent before its running tasks are parked.'),
   restartsPerMinute: whole(1, 10_000).default(30).describe('Most restarts of agents per minute, over the whole fleet.'),
 });
 export type FleetFile = z.infer<typeof FleetFile>;

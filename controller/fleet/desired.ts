@@ -36,7 +36,9 @@ function numberAgents(fleet: Fleet, placement: Placement): Map<number, Agent> {
     categories.map(({ share }) => share),
     total,
   );
-  const left = categories.map((category, index) => ({ category, left: shares[index] ?? 0, share: shares[index] ?? 0 }));
+  const left = categories
+    .map((category, index) => ({ category, left: shares[index] ?? 0, share: shares[index] ?? 0 }))
+    .filter(({ share }) => share > 0); // one that gets nobody would look as if its whole share were still to come
   const agents = new Map<number, Agent>();
   for (const { name, count } of placement.counts) {
     for (let place = 0; place < count; place += 1) {

@@ -96,7 +96,8 @@ async function begin(world: World): Promise<void> {
 async function fail(world: World, error: unknown): Promise<void> {
   const failure = toFleetError(error);
   if (failure.code === 'disk-full' || failure.code === 'ledger-unreadable') return;
-  if (mayMove(await readFleetState(world.ledger), 'FAILED')) await inTransaction(world.ledger, (tx) => moveFleet(tx, 'FAILED', world.clock.now()));
+  if (mayMove(await readFleetState(world.ledger), 'FAILED'))
+    await inTransaction(world.ledger, (tx) => moveFleet(tx, 'FAILED', world.clock.now()));
 }
 
 /** Waits for the bell, for what comes due, or for the next look; then a moment more, so that what comes together is taken together. */
@@ -122,7 +123,10 @@ async function takeIntents(setting: RunSetting, folder: string): Promise<void> {
 }
 
 /** Obeys an intent and keeps its result; one that was obeyed before gets the same result. */
-export async function obeyOnce({ world, obey }: Pick<RunSetting, 'world' | 'obey'>, intent: Intent): Promise<IntentResult> {
+export async function obeyOnce(
+  { world, obey }: Pick<RunSetting, 'world' | 'obey'>,
+  intent: Intent,
+): Promise<IntentResult> {
   const before = await readIntentResult(world.ledger, intent.id);
   if (before) return before;
   let result: IntentResult;

@@ -120,7 +120,12 @@ export async function settlementOf(
   const fault = FAULT_OF[reading.verdict];
   return {
     attempt: attempt.id,
-    state: reading.verdict === 'cancelled' || reading.verdict === 'restarted' ? 'cancelled' : reading.verdict === 'lost' ? 'lost' : 'ended',
+    state:
+      reading.verdict === 'cancelled' || reading.verdict === 'restarted'
+        ? 'cancelled'
+        : reading.verdict === 'lost'
+          ? 'lost'
+          : 'ended',
     reading: { ...reading, conversation: reading.conversation ?? null },
     exit,
     after: afterAttempt({

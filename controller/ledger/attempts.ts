@@ -2,7 +2,7 @@ import type { Reading } from '../agent/tools/tool.ts';
 import { type AttemptState, FAULT_OF, type StopReason } from '../task/attempt.ts';
 import type { AfterAttempt } from '../task/retry.ts';
 import type { FleetEvent } from './event.ts';
-import { record, type Writing } from './ledger.ts';
+import { numbersIn, record, type Writing } from './ledger.ts';
 import { fireDependents, laneOf, parkDependents } from './tasks.ts';
 
 /** Attempts: intended, started, ended. Every function is one part of a transaction. */
@@ -198,7 +198,7 @@ async function moveTask(
       conversation: goesOn ? reading.conversation : null,
       resumes_on: resumesOn,
       is_restart: after.next === 'queued' && FAULT_OF[reading.verdict] === 'platform' ? 1 : 0,
-      lane: laneOf(task.category, task.kind, task.agents ? JSON.parse(task.agents) : null, resumesOn),
+      lane: laneOf(task.category, task.kind, numbersIn(task.agents), resumesOn),
       ended_at: settled ? now : null,
     })
     .where('id', '=', at.task)

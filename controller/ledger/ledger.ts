@@ -38,3 +38,8 @@ export async function writeMeta(ledger: Ledger | Writing, key: string, value: st
     .onConflict((conflict) => conflict.column('key').doUpdateSet({ value }))
     .execute();
 }
+
+/** Lists of numbers are JSON text in a row; it is we who wrote it. */
+export function numbersIn(text: string | null): readonly number[] | null {
+  return text === null ? null : (JSON.parse(text) as readonly number[]);
+}

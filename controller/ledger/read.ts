@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { AttemptState, StopReason } from '../task/attempt.ts';
 import { TASK_STATES, type Task, type TaskState } from '../task/task.ts';
-import { type Ledger, readMeta } from './ledger.ts';
+import { type Ledger, numbersIn, readMeta } from './ledger.ts';
 import type { TaskTable } from './tables.ts';
 import type {
   AgentView,
@@ -113,7 +113,7 @@ async function readReady(ledger: Ledger, now: number, perLaneMax: number): Promi
       const { resumes_on: resumesOn, is_restart: isRestart, agents, ...rest } = row;
       ready.push({
         ...rest,
-        agents: agents === null ? null : JSON.parse(agents),
+        agents: numbersIn(agents),
         resumesOn,
         isRestart: isRestart === 1,
       });
@@ -157,7 +157,7 @@ export async function readTask(ledger: Ledger, id: string): Promise<Task | undef
   if (!row) return undefined;
   const needs = await ledger.selectFrom('need').select('needs').where('task', '=', id).orderBy('needs').execute();
   return taskOf(
-    row as unknown as TaskTable & { seq: number },
+    row,
     needs.map((need) => need.needs),
   );
 }
@@ -173,12 +173,12 @@ function taskOf(row: Omit<TaskTable, 'seq'> & { seq: number }, needs: readonly s
     kind: row.kind,
     priority: row.priority,
     needs,
-    agents: row.agents === null ? null : JSON.parse(row.agents),
+    agents: numbersIn(row.agents),
     cwd: row.cwd,
     timeoutSeconds: row.timeout,
     retries: row.retries,
-    env: JSON.parse(row.env),
-    labels: JSON.parse(row.labels),
+    env: JSON.parse(row.env) as Record<string, string>,
+    labels: JSON.parse(row.labels) as string[],
     state: row.state as TaskState,
     reason: row.reason,
     notBefore: row.not_before,

@@ -94,8 +94,7 @@ function createDriver(database: DatabaseSync): Driver {
   let release: () => void = () => {};
   const connection: DatabaseConnection = {
     executeQuery: async <R>(query: CompiledQuery) => runQuery<R>(database, statements, query),
-    // eslint-disable-next-line require-yield
-    streamQuery: async function* () {
+    streamQuery: () => {
       throw new Error('the ledger is read in bounded pages, not streamed');
     },
   };

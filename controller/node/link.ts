@@ -5,7 +5,7 @@ import type { Stream, Transport } from '../transport/transport.ts';
 import { Answer, Greeting, PROTOCOL } from './greeting.ts';
 import { type AttemptRecord, parseRecord } from './journal.ts';
 import type { NodeProgram } from './program.ts';
-import { type ReportLine, parseReportLine } from './report.ts';
+import { parseReportLine, type ReportLine } from './report.ts';
 import { placeProgram, type StartOrder, serveWords, startRequest, stopRequest } from './shell.ts';
 
 /** Who we are to a node: it follows one ledger on one machine, and refuses others. */
@@ -175,9 +175,11 @@ function takeLine(line: string, pending: Map<string, Pending>, events: LinkEvent
     const id = rest.slice(0, space);
     const request = pending.get(id);
     if (!request) return;
-    if (mark === 'B ') return takePart(request, rest.slice(space + 1));
-    pending.delete(id);
-    request.resolve(parseAnswer(rest.slice(space + 1)));
+    if (mark === 'B ') takePart(request, rest.slice(space + 1));
+    else {
+      pending.delete(id);
+      request.resolve(parseAnswer(rest.slice(space + 1)));
+    }
   }
 }
 

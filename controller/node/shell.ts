@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Launch } from '../agent/tools/tool.ts';
+import type { Secret } from '../secret.ts';
 import type { StopReason } from '../task/attempt.ts';
 import { type Command, quote } from '../transport/command.ts';
-import type { Secret } from '../secret.ts';
 
 /** The only file that spells node-side paths and words of the node protocol. */
 

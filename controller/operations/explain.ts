@@ -22,17 +22,17 @@ export const explain: Look<z.infer<typeof Input>, z.infer<typeof Output>> = {
     const { ledger, fleet } = context;
     if (!ledger)
       return {
-        version: OUTPUT_VERSION as 1,
+        version: OUTPUT_VERSION,
         lines: ['Nothing was ever started or submitted here. fleet start, or fleet run FILE.'],
       };
     const seen = await readSeen(ledger, context.now, (await readHolder(fleet.stateFolder)) !== null);
     const lines = await explainFleet(context, ledger, seen);
-    if (id === undefined) return { version: OUTPUT_VERSION as 1, lines };
+    if (id === undefined) return { version: OUTPUT_VERSION, lines };
     const task = await readTask(ledger, id);
     if (!task)
       throw new FleetError('not-found', `no task is called ${id}`, { hint: 'fleet list tasks shows what there is.' });
     return {
-      version: OUTPUT_VERSION as 1,
+      version: OUTPUT_VERSION,
       lines: [...(await explainTask(context, ledger, task, seen)), ...(task.state === 'queued' ? lines : [])],
     };
   },

@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { cancel, pause, reload, restart, resume, retry, stop } from './change.ts';
 import { explain } from './explain.ts';
 import { list } from './list.ts';
@@ -29,4 +30,14 @@ export function operationOf(name: string): Operation | undefined {
   return Object.hasOwn(OPERATIONS, name) ? (OPERATIONS[name as OperationName] as unknown as Operation) : undefined;
 }
 
-export { cancel, explain, list, pause, reload, restart, results, resume, retry, show, status, stop, submit };
+/** JSON Schema of every operation's output, by name: what `--json` prints. */
+export function outputSchemas(): Record<string, unknown> {
+  const outputs = Object.entries(OPERATIONS).map(
+    ([name, { output }]) => [name, z.toJSONSchema(output as z.ZodType)] as const,
+  );
+  return {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    title: 'Outputs of Miyabi Fleet (--json)',
+    $defs: Object.fromEntries(outputs.map(([name, { $schema, ...schema }]) => [name, schema])),
+  };
+}

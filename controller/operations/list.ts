@@ -38,7 +38,7 @@ export const list: Look<z.infer<typeof Input>, z.infer<typeof Output>> = {
   input: Input,
   output: Output,
   run: async ({ ledger, now, fleet }, { what, states, limit }) => {
-    const version = OUTPUT_VERSION as 1;
+    const version = OUTPUT_VERSION;
     if (!ledger) return { version, [what]: [] };
     if (what === 'tasks')
       return {

@@ -43,4 +43,4 @@ export interface Change<Input, Output> {
 export type Operation = Look<never, unknown> | Change<never, unknown>;
 
 /** Version of every output's form. Grows when a field changes its meaning or goes. */
-export const OUTPUT_VERSION = 1;
+export const OUTPUT_VERSION = 1 as const;

@@ -53,7 +53,7 @@ export const results: Look<z.infer<typeof Input>, Results> = {
     const attempts = found.flatMap((each) => each.attempts);
     const count = (state: Task['state']) => found.filter(({ task }) => task.state === state).length;
     return {
-      version: OUTPUT_VERSION as 1,
+      version: OUTPUT_VERSION,
       tasks: {
         total: found.length,
         completed: count('completed'),

@@ -59,7 +59,7 @@ export const show: Look<z.infer<typeof Input>, z.infer<typeof Shown>> = {
   run: async (context, { what }) => {
     const { ledger } = context;
     if (!ledger) throw unknown(what);
-    const version = OUTPUT_VERSION as 1;
+    const version = OUTPUT_VERSION;
     const task = await readTask(ledger, what);
     if (task) {
       const { prompt, run, needs } = task;

@@ -63,7 +63,7 @@ export const status: Look<Record<string, never>, Status> = {
   run: async ({ fleet, now, ledger }) => {
     const controller = await readHolder(fleet.stateFolder);
     const base = {
-      version: OUTPUT_VERSION as 1,
+      version: OUTPUT_VERSION as typeof OUTPUT_VERSION,
       fleet: fleet.name,
       now: iso(now),
       intentsWaiting: (await listInbox(fleet.stateFolder)).length,

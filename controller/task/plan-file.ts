@@ -74,6 +74,31 @@ export function readPlan(texts: readonly PlanText[]): PlanReading {
   return { is: 'plan', plan: { tasks, generated, external } };
 }
 
+/**
+ * The plan with the names made up here told apart by content: the same nameless task handed in twice is one task, two
+ * different ones never meet under one id. `hash` gives a short word for a text.
+ */
+export function nameApart(plan: Plan, hash: (text: string) => string): Plan {
+  const madeUp = new Set(plan.generated);
+  const names = new Map(
+    plan.tasks.map((task) => [
+      task.id,
+      madeUp.has(task.id) ? `${task.id.slice(0, 56)}-${hash(JSON.stringify(task))}` : task.id,
+    ]),
+  );
+  const renamed = (id: string) => names.get(id) ?? id;
+  const tasks = plan.tasks.map((task) => ({
+    ...task,
+    id: renamed(task.id),
+    ...(task.needs ? { needs: task.needs.map(renamed) } : {}),
+  }));
+  return {
+    tasks,
+    generated: plan.generated.map(renamed),
+    external: plan.external.map((each) => ({ ...each, task: renamed(each.task) })),
+  };
+}
+
 function readList(file: string, text: string): FileReading {
   const reading = readYaml(file, text);
   if (reading.is === 'flawed') return { entries: [], problems: reading.flaws.map((flaw) => placeFlaw(flaw, file)) };

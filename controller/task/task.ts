@@ -6,6 +6,14 @@ export const Name = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'expected 1 to 64 of A-Z a-z 0-9 . _ - beginning with a letter or digit');
 
+/** What agents and tasks are for, in any script: コーディング, サクラ. Never part of a file name or a shell word. */
+export const CategoryName = z
+  .string()
+  .regex(
+    /^[\p{L}\p{N}][\p{L}\p{M}\p{N}._-]{0,63}$/u,
+    'expected 1 to 64 letters, digits, . _ - beginning with a letter or digit',
+  );
+
 /** Text that a process can be given: no NUL, bounded. */
 export const text = (bytesMax: number) =>
   z
@@ -40,14 +48,14 @@ export const AGENT_NUMBER_MAX = 10_000;
 export const TaskSpec = z
   .strictObject({
     id: Name.optional().describe(
-      'Name of the task, unique in the fleet. Made from the title or a random one where absent.',
+      'Name of the task, unique in the fleet. Made from the title or the place in the file, and the content, where absent.',
     ),
     title: text(400).optional().describe('One line for people.'),
     prompt: text(PROMPT_BYTES_MAX)
       .optional()
       .describe('What the agent is told, byte for byte. For command kinds: its standard input.'),
     run: text(65_536).optional().describe('For command kinds: the shell command (`sh -c`), instead of the kind’s own.'),
-    category: Name.optional().describe('Which agents it is for; agents of that category are preferred.'),
+    category: CategoryName.optional().describe('Which agents it is for; agents of that category are preferred.'),
     kind: Name.optional().describe('How it is run; the kind of the agent where absent.'),
     priority: Priority.optional().describe('`high`, `medium`, `low`, or `P0` to `P3`; default `medium` (`P2`).'),
     needs: z.array(Name).max(1000).optional().describe('Tasks that must be completed first.'),

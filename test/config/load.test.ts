@@ -19,7 +19,6 @@ describe('a fleet is put together', () => {
         { name: 'here', via: { kind: 'local' }, vcpu: null, memoryGiB: null, maxAgents: null, cwd: null, labels: [] },
       ],
       tasks: { timeoutSeconds: 1800, retries: 2, cwd: null, silenceSeconds: 600, platformRetries: 5, env: {} },
-      lostAfterSeconds: 600,
       restartsPerMinute: 30,
     });
     expect(fleet.agents).toEqual({
@@ -51,7 +50,6 @@ kinds:
   codex: { model: gpt-x, env: { OPENAI_API_KEY: { from: env, name: MY_KEY }, LANG: C } }
   lint: { tool: command, run: npm run lint, args: [-v], env: { T: { from: file, path: keys/t } } }
 tasks: { timeout: 1h30m, cwd: work }
-lostAfter: 90
 `,
     });
     const fleet = await loadFleet({ env: HOME, cwd });
@@ -68,7 +66,6 @@ lostAfter: 90
         ],
       },
       tasks: { timeoutSeconds: 5400, cwd: join(cwd, 'work') },
-      lostAfterSeconds: 90,
     });
     expect(fleet.kinds.find(({ name }) => name === 'codex')).toMatchObject({
       model: 'gpt-x',
@@ -85,7 +82,7 @@ lostAfter: 90
 
   test('flags win over variables, these over the file, this over defaults, and each tells its origin', async () => {
     const cwd = await scratch({
-      'fleet.yaml': 'name: file\nagents: { count: 1, kind: claude, perVcpu: 2 }\nlostAfter: 1m\n',
+      'fleet.yaml': 'name: file\nagents: { count: 1, kind: claude, perVcpu: 2 }\nrestartsPerMinute: 5\n',
     });
     const env = {
       ...HOME,
@@ -107,7 +104,6 @@ lostAfter: 90
       'agents.memoryGiBEach': 'default',
       'tasks.timeout': 'default',
       'tasks.cwd': 'environment',
-      lostAfter: 'file',
     });
   });
 
@@ -164,7 +160,7 @@ lostAfter: 90
 describe('a fleet is refused', () => {
   test('by the name of the flag or variable that is wrong', async () => {
     const cwd = await scratch({ 'fleet.yaml': 'name: ok\nfoo: 1\n' });
-    const env = { FLEET_AGENTS: 'lots', FLEET_LOST_AFTER: 'soon', FLEET_KIND: 'codx' };
+    const env = { FLEET_AGENTS: 'lots', FLEET_TIMEOUT: 'soon', FLEET_KIND: 'codx' };
     const { code, lines } = await refusal(loadFleet({ env, cwd, flags: { name: 'a b', retries: '-1' } }));
     expect(code).toBe('config-invalid');
     expect(lines.sort()).toEqual([
@@ -172,7 +168,7 @@ describe('a fleet is refused', () => {
       '--retries tasks.retries: expected a whole number from 0 to 20 (given: -1)',
       'FLEET_AGENTS agents.count: expected a whole number from 1 to 10000, or auto (given: "lots")',
       expect.stringMatching(/^FLEET_KIND agents\.kind: expected a kind: .* did you mean codex\? \(given: "codx"\)$/),
-      expect.stringMatching(/^FLEET_LOST_AFTER lostAfter: expected a duration .* \(given: "soon"\)$/),
+      expect.stringMatching(/^FLEET_TIMEOUT tasks\.timeout: expected a duration .* \(given: "soon"\)$/),
       'fleet.yaml:2:1 foo: unknown key',
     ]);
   });

@@ -34,9 +34,9 @@ describe('the agents that should be', () => {
     expect(desired.agents.get(13)?.node).toBe('b');
     expect(tally(desired, (agent) => agent.category ?? '')).toEqual({
       coding: 6,
-      business: 5,
+      business: 4,
       research: 4,
-      support: 3,
+      support: 4,
     });
   });
 
@@ -63,6 +63,12 @@ describe('the agents that should be', () => {
       'b research': 4,
       'b support': 4,
     });
+  });
+
+  test('go to the larger categories when there are fewer agents than categories', () => {
+    const categories = [category('rare', 1), category('coding', 6), category('support', 2)];
+    const fleet = aFleet({ nodes: [machine('a', 8)], agents: { count: 3, categories } });
+    expect(tally(desire(fleet, unseen), (agent) => agent.category ?? '')).toEqual({ coding: 2, support: 1 });
   });
 
   test('take the kind of their category, and the fleet’s where it names none', () => {

@@ -1,94 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { sessionName } from '../../controller/agent/agent.ts';
-import type { Fleet } from '../../controller/config/fleet.ts';
-import { desire } from '../../controller/fleet/desired.ts';
-import type { NodeSight } from '../../controller/fleet/observation.ts';
-import { decide } from '../../controller/fleet/plan.ts';
-import { isEmpty, type Plan } from '../../controller/fleet/step.ts';
-import { FLEET_STATES, type OpenAttempt, type ReadyTask, type Snapshot } from '../../controller/ledger/view.ts';
-import { aFleet, aNode } from '../support/builders.ts';
-
-const two = aFleet({
-  nodes: [aNode({ name: 'a', vcpu: 2, memoryGiB: 8 }), aNode({ name: 'b', vcpu: 2, memoryGiB: 8 })],
-  agents: { count: 4 },
-});
-
-/** A node that has greeted, with the windows of agents `from` to `from + 1`. */
-function sight(name: string, from: number, different: Partial<NodeSight> = {}): NodeSight {
-  return {
-    name,
-    state: 'up',
-    boot: 'boot',
-    vcpu: 2,
-    memoryGiB: 8,
-    sessions: new Set([sessionName('test', from), sessionName('test', from + 1)]),
-    hasTmux: true,
-    attempts: new Set(),
-    inFlight: new Set(),
-    evidence: 'greeted',
-    ...different,
-  };
-}
-
-function task(id: string, different: Partial<ReadyTask> = {}): ReadyTask {
-  return {
-    id,
-    seq: 1,
-    category: null,
-    kind: null,
-    priority: 2,
-    agents: null,
-    resumesOn: null,
-    isRestart: false,
-    ...different,
-  };
-}
-
-function open(agent: number, different: Partial<OpenAttempt> = {}): OpenAttempt {
-  return {
-    id: `attempt-${agent}`,
-    task: `task-of-${agent}`,
-    agent,
-    node: agent <= 2 ? 'a' : 'b',
-    ordinal: 1,
-    kind: 'command',
-    state: 'started',
-    boot: 'boot',
-    stopping: null,
-    intendedAt: 0,
-    startedAt: 0,
-    ...different,
-  };
-}
-
-interface Seen {
-  fleet?: Fleet;
-  a?: Partial<NodeSight>;
-  b?: Partial<NodeSight>;
-  snapshot?: Partial<Snapshot>;
-}
-
-function plan({ fleet = two, a = {}, b = {}, snapshot = {} }: Seen): Plan {
-  const observation = {
-    nodes: new Map([
-      ['a', sight('a', 1, a)],
-      ['b', sight('b', 3, b)],
-    ]),
-  };
-  const seen: Snapshot = {
-    state: 'RUNNING',
-    ready: [],
-    nextReadyAt: null,
-    open: [],
-    paused: new Set(),
-    restartsLastMinute: 0,
-    ...snapshot,
-  };
-  return decide(fleet, desire(fleet, observation), observation, seen);
-}
-
-const starts = (decided: Plan) => decided.start.map(({ task: { id }, agent }) => [id, agent]);
+import { isEmpty } from '../../controller/fleet/step.ts';
+import { FLEET_STATES } from '../../controller/ledger/view.ts';
+import { aFleet } from '../support/builders.ts';
+import { open, plan, starts, task, two } from './sight.ts';
 
 describe('a plan', () => {
   test('is empty when all is as it should be', () => {
@@ -219,74 +134,6 @@ describe('the brake', () => {
   });
 });
 
-describe('attempts that are committed', () => {
-  const intended = open(1, { state: 'intended', startedAt: null });
-
-  test('and not on their node are sent again, under the same id', () => {
-    expect(plan({ snapshot: { open: [intended] } }).send).toEqual([intended]);
-  });
-
-  test.each<[string, Partial<NodeSight>, Partial<OpenAttempt>]>([
-    ['the node has it', { attempts: new Set(['attempt-1']) }, {}],
-    ['it is on its way', { inFlight: new Set(['attempt-1']) }, {}],
-    ['it is to be ended', {}, { stopping: 'cancelled' }],
-    ['it was meant for an earlier boot', { boot: 'next' }, {}],
-  ])('are not sent again when %s', (_, a, different) => {
-    expect(plan({ a, snapshot: { open: [{ ...intended, ...different }] } }).send).toEqual([]);
-  });
-
-  test('and are to end are told to, with the reason, until the end is seen', () => {
-    const stopping = open(1, { stopping: 'cancelled' });
-    expect(plan({ snapshot: { open: [stopping] } }).stop).toEqual([{ attempt: stopping, reason: 'cancelled' }]);
-    expect(plan({ a: { inFlight: new Set(['attempt-1']) }, snapshot: { open: [stopping] } }).stop).toEqual([]);
-  });
-
-  test('and are gone from a node that had them are buried before anything else', () => {
-    expect(plan({ snapshot: { open: [open(1)] } }).stop).toMatchObject([{ reason: 'restarted' }]);
-    expect(plan({ a: { attempts: new Set(['attempt-1']) }, snapshot: { open: [open(1)] } }).stop).toEqual([]);
-  });
-
-  test('are lost when their node was rebooted and does not hold them, and only then', () => {
-    expect(plan({ a: { boot: 'next' }, snapshot: { open: [open(1)] } }).lose).toMatchObject([
-      { why: 'a was rebooted' },
-    ]);
-    expect(plan({ a: { boot: 'next', attempts: new Set(['attempt-1']) }, snapshot: { open: [open(1)] } }).lose).toEqual(
-      [],
-    );
-    expect(plan({ snapshot: { open: [open(1)] } }).lose).toEqual([]);
-  });
-});
-
-describe('windows', () => {
-  test('are made where missing and closed where nobody is left', () => {
-    const decided = plan({ a: { sessions: new Set(['test-001', 'test-009', 'other-002']) } });
-    expect(decided.openSessions).toEqual([{ node: 'a', names: ['test-002'] }]);
-    expect(decided.closeSessions).toEqual([{ node: 'a', names: ['test-009'] }]);
-  });
-
-  test('stay while their agent works, also when the fleet has shrunk', () => {
-    const decided = plan({
-      a: { sessions: new Set(['test-001', 'test-002', 'test-009']), attempts: new Set(['attempt-9']) },
-      snapshot: { open: [open(9, { node: 'a' })] },
-    });
-    expect(decided.closeSessions).toEqual([]);
-  });
-
-  test('are left alone while the node has not told of them, or has no tmux', () => {
-    const decided = plan({ a: { sessions: null }, b: { hasTmux: false, sessions: new Set() } });
-    expect(decided.openSessions).toEqual([]);
-  });
-
-  test('are all closed when the fleet is TERMINATED', () => {
-    const decided = plan({ snapshot: { state: 'TERMINATED' } });
-    expect(decided.closeSessions).toEqual([
-      { node: 'a', names: ['test-001', 'test-002'] },
-      { node: 'b', names: ['test-003', 'test-004'] },
-    ]);
-    expect(decided.openSessions).toEqual([]);
-  });
-});
-
 const sights = fc.record({
   state: fc.constantFrom('up' as const, 'degraded' as const, 'down' as const, 'unknown' as const, 'draining' as const),
   boot: fc.constantFrom('boot', 'next', null),
@@ -295,21 +142,19 @@ const sights = fc.record({
   attempts: fc.subarray(['attempt-1', 'attempt-2', 'attempt-3']).map((ids) => new Set(ids)),
   inFlight: fc.subarray(['attempt-1', 'attempt-4']).map((ids) => new Set(ids)),
 });
-const attempts = fc
-  .subarray([1, 2, 3, 4])
-  .chain((agents) =>
-    fc.tuple(
-      ...agents.map((agent) =>
-        fc
-          .record({
-            state: fc.constantFrom('intended' as const, 'started' as const),
-            boot: fc.constantFrom('boot', 'old'),
-            stopping: fc.constantFrom(null, 'cancelled' as const),
-          })
-          .map((different) => open(agent, different)),
-      ),
+const attempts = fc.subarray([1, 2, 3, 4]).chain((agents) =>
+  fc.tuple(
+    ...agents.map((agent) =>
+      fc
+        .record({
+          state: fc.constantFrom('intended' as const, 'started' as const),
+          boot: fc.constantFrom('boot', 'old'),
+          stopping: fc.constantFrom(null, 'cancelled' as const),
+        })
+        .map((different) => open(agent, different)),
     ),
-  );
+  ),
+);
 const tasks = fc
   .array(
     fc.record({

@@ -74,7 +74,7 @@ describe('fetching a tool', () => {
     ['the program is of another version', { npm: npm('0.1.0') }, /does not run here: codex-cli 0\.1\.0/],
     ['there is no program for this machine', { npm: 'exit 0' }, /no program for this machine/],
   ])('says so, with the command to try, when %s, and leaves nothing behind', async (_, programs, said) => {
-    const { folder, env } = await pretend(programs as Record<string, string>);
+    const { folder, env } = await pretend(programs);
     await expect(ensureTool('codex', { cacheFolder: folder, env })).rejects.toMatchObject({
       code: 'prerequisite-missing',
       message: expect.stringMatching(said),
@@ -144,7 +144,7 @@ describe('programs of the system', () => {
     ['without sudo', { apk: 'exit 1' }, 'Run: sudo apk add --no-cache tmux'],
     ['on an unknown system', {}, 'Install tmux and run again.'],
   ])('are named with the exact command %s', async (_, programs, hint) => {
-    const { env } = await pretend(programs as Record<string, string>);
+    const { env } = await pretend(programs);
     await expect(ensureSystemPrograms(['tmux'], { env, root: false })).rejects.toMatchObject({
       code: 'prerequisite-missing',
       hint,

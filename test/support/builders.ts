@@ -21,7 +21,6 @@ export function aFleet({ agents, tasks, ...different }: FleetDifference = {}): F
     stateFolder: '/nonexistent',
     nodes: [aNode()],
     kinds: [aKind()],
-    lostAfterSeconds: 600,
     restartsPerMinute: 30,
     origins: {},
     ...different,

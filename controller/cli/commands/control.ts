@@ -4,10 +4,10 @@ import type { Fleet } from '../../config/fleet.ts';
 import type { Flags } from '../../config/load.ts';
 import { FleetError } from '../../errors.ts';
 import { run } from '../../fleet/run.ts';
-import { takeLock, readHolder } from '../../ledger/lock.ts';
+import { readHolder, takeLock } from '../../ledger/lock.ts';
+import type { Intent } from '../../ledger/view.ts';
 import { operationOf } from '../../operations/index.ts';
 import type { Change } from '../../operations/operation.ts';
-import type { Intent } from '../../ledger/view.ts';
 import type { Door, GlobalOptions } from '../door.ts';
 import { type Controller, openController, readFleet } from '../session.ts';
 
@@ -38,7 +38,10 @@ export async function control(door: Door, setting: ControlSetting): Promise<'sto
         inbox: fleet.stateFolder,
         obey: (intent) => obey(door, controller, intent, setting.readAgain),
         signal,
-        isDone: async () => (await setting.isDone?.(controller)) ?? false,
+        isDone: async () => {
+          controller.check();
+          return (await setting.isDone?.(controller)) ?? false;
+        },
       });
     } finally {
       await controller.settle(SETTLE_MS_MAX);

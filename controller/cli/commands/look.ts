@@ -1,7 +1,10 @@
 import type { z } from 'zod';
-import { explain, list, show, status } from '../../operations/index.ts';
+import { explain } from '../../operations/explain.ts';
+import { list } from '../../operations/list.ts';
 import type { Look } from '../../operations/operation.ts';
+import { show } from '../../operations/show.ts';
 import type { Status } from '../../operations/status.ts';
+import { status } from '../../operations/status.ts';
 import type { TaskState } from '../../task/task.ts';
 import type { Door, GlobalOptions } from '../door.ts';
 import { statusText } from '../report.ts';
@@ -96,7 +99,7 @@ function showText({ task, agent, node, attempts }: z.infer<typeof show.output>, 
   const facts = Object.entries(about).flatMap(([name, value]) =>
     value === null || (Array.isArray(value) && value.length === 0)
       ? []
-      : [`${name}: ${typeof value === 'object' ? JSON.stringify(value) : value}`],
+      : [`${name}: ${typeof value === 'string' ? value : JSON.stringify(value)}`],
   );
   const rows = attempts.map((each) => [
     String(each.ordinal),

@@ -1,16 +1,17 @@
+import { createHash } from 'node:crypto';
 import { parseDuration } from '../../clock.ts';
 import type { Fleet } from '../../config/fleet.ts';
 import type { Flags } from '../../config/load.ts';
 import { loadTasks } from '../../config/plan.ts';
 import { FleetError } from '../../errors.ts';
-import { newId } from '../../fleet/world.ts';
 import { obeyOnce } from '../../fleet/run.ts';
+import { newId } from '../../fleet/world.ts';
 import { readHolder } from '../../ledger/lock.ts';
 import { readAgents } from '../../ledger/read.ts';
-import { results } from '../../operations/results.ts';
 import type { Results } from '../../operations/results.ts';
-import type { Plan } from '../../task/plan-file.ts';
+import { results } from '../../operations/results.ts';
 import { layersOf } from '../../task/graph.ts';
+import { nameApart, type Plan } from '../../task/plan-file.ts';
 import type { Door, GlobalOptions } from '../door.ts';
 import { followTasks } from '../follow.ts';
 import { handIn, noController } from '../hand-in.ts';
@@ -34,14 +35,19 @@ export async function runTasks(door: Door, files: readonly string[], options: Ru
   const flags: Flags = { agents: options.agents, kind: options.kind };
   const readAgain = () => readFleet(door, options, flags);
   const fleet = await readAgain();
-  const plan = await loadTasks({ paths: files, cwd: door.cwd, stdin: door.stdin });
+  const plan = await readPlan(door, files);
   if (options.dryRun) return printLayers(door, plan);
   return (await readHolder(fleet.stateFolder))
     ? runJoined(door, fleet, plan, options)
     : runAlone(door, fleet, plan, options, readAgain);
 }
 
-export function printLayers(door: Door, { tasks }: Plan): number {
+async function readPlan(door: Door, files: readonly string[]): Promise<Plan> {
+  const plan = await loadTasks({ paths: files, cwd: door.cwd, stdin: door.stdin });
+  return nameApart(plan, (text) => createHash('sha256').update(text).digest('hex').slice(0, 6));
+}
+
+function printLayers(door: Door, { tasks }: Plan): number {
   const layers = layersOf(new Map(tasks.map(({ id, needs }) => [id, needs ?? []])));
   layers.forEach((layer, index) => {
     door.out(`layer ${index + 1}: ${layer.join(', ')}\n`);
@@ -71,7 +77,7 @@ async function runAlone(
   const ids = plan.tasks.map(({ id }) => id);
   const over = new AbortController();
   const limit = options.timeout === undefined ? undefined : secondsOf(options.timeout);
-  if (limit !== undefined) door.clock.sleep(limit * 1000, over.signal).then(() => over.abort());
+  if (limit !== undefined) void door.clock.sleep(limit * 1000, over.signal).then(() => over.abort());
   let follower: ReturnType<typeof followTasks> | undefined;
   const how = await control(door, {
     fleet,
@@ -138,7 +144,7 @@ export interface SubmitOptions extends GlobalOptions {
 /** `fleet submit FILE…|-`: hands in, with or without a controller. */
 export async function submitTasks(door: Door, files: readonly string[], options: SubmitOptions): Promise<number> {
   const fleet = await readFleet(door, options);
-  const plan = await loadTasks({ paths: files, cwd: door.cwd, stdin: door.stdin });
+  const plan = await readPlan(door, files);
   if (options.dryRun) return printLayers(door, plan);
   const answer = await handIn(door, fleet, 'submit', { tasks: plan.tasks });
   const ids = plan.tasks.map(({ id }) => id);
@@ -190,7 +196,7 @@ async function waitFor(door: Door, fleet: Fleet, ids: readonly string[], options
     if (door.clock.monotonic() > until) throw new FleetError('time-limit', `not all ended within ${options.timeout}`);
     await door.clock.sleep(LOOK_MS, door.signal);
   }
-  return report(door, fleet, ids, options);
+  return await report(door, fleet, ids, options);
 }
 
 function secondsOf(text: string): number {

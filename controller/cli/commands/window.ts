@@ -28,7 +28,7 @@ export async function attach(
       hint: 'fleet list agents shows what there is; they are set up by fleet start.',
     });
   const words = attachWords(fleet.name, sessionName(fleet.name, number), options.readOnly ?? false);
-  return door.terminal(transportOf(door, fleet, agent.node).terminal(words));
+  return await door.terminal(transportOf(door, fleet, agent.node).terminal(words));
 }
 
 export interface LogOptions extends GlobalOptions {
@@ -61,5 +61,5 @@ export async function printLog(door: Door, what: string, options: LogOptions): P
     options.follow ?? false,
     !options.raw && !options.err,
   );
-  return door.terminal(transport.terminal(words));
+  return await door.terminal(transport.terminal(words));
 }

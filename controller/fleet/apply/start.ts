@@ -1,7 +1,7 @@
 import type { Kind } from '../../agent/agent.ts';
 import { toolOf } from '../../agent/tools/index.ts';
 import { FleetError, toFleetError } from '../../errors.ts';
-import { beginAttempts, type Beginning } from '../../ledger/attempts.ts';
+import { type Beginning, beginAttempts } from '../../ledger/attempts.ts';
 import { inTransaction } from '../../ledger/ledger.ts';
 import { readAttempts, readConversation, readTask } from '../../ledger/read.ts';
 import type { OpenAttempt } from '../../ledger/view.ts';

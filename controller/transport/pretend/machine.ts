@@ -52,7 +52,7 @@ export interface Execution {
   exit: number | null;
 }
 
-interface Folder {
+export interface Folder {
   order: Order;
   claimed: boolean;
   began: boolean;
@@ -63,7 +63,7 @@ interface Folder {
   usage: string;
 }
 
-interface Worker {
+export interface Worker {
   attempt: string;
   agent: number;
   isAlive: boolean;
@@ -92,11 +92,6 @@ export interface Machine {
   hasTmux: boolean;
 }
 
-const GRACE_MS = 3000;
-const SWEEP_MS = 1000;
-const UNCLAIMED_MS = 20_000;
-const WORKER_MS_MAX = 50;
-
 export function createMachine(setting: MachineSetting): Machine {
   const machine: Machine = {
     setting,
@@ -120,8 +115,47 @@ export function createMachine(setting: MachineSetting): Machine {
   return machine;
 }
 
-/** Does `act` after `ms`, unless the machine was rebooted meanwhile. */
-export function later({ setting, life, ...rest }: Machine, ms: number, act: () => void, of: Machine): void {
-  void rest;
-  if (Number.isFinite(ms)) void setting.clock.sleep(ms).then(() => (of.life === life ? act() : undefined));
+/** Does `act` after `ms`, unless the machine was rebooted meanwhile. Infinite: never. */
+export function later(machine: Machine, ms: number, act: () => void): void {
+  const { life } = machine;
+  if (!Number.isFinite(ms)) return;
+  void machine.setting.clock.sleep(ms).then(() => {
+    if (machine.life === life) act();
+  });
+}
+
+/** Everything that runs is gone, every file stays; the boot id is a new one. */
+export function reboot(machine: Machine): void {
+  const { clock, random } = machine.setting;
+  for (const worker of machine.workers.values()) {
+    if (worker.tool) end(worker.tool.execution, clock.monotonic(), 'killed', null);
+  }
+  machine.workers.clear();
+  machine.sessions.clear();
+  machine.listeners.clear();
+  machine.endServer?.();
+  machine.endServer = null;
+  machine.life += 1;
+  machine.boot = `boot-${machine.life}-${Math.floor(random() * 1e9)}`;
+}
+
+export function end(execution: Execution, at: number, how: 'itself' | 'killed', exit: number | null): void {
+  Object.assign(execution, { endedAt: at, end: how, exit });
+}
+
+/** One line for every conversation that listens; what nobody hears is in the folders. */
+export function journal(machine: Machine, line: string): void {
+  for (const listen of machine.listeners) listen(line);
+}
+
+/** The file of a folder that somebody removed cannot be written; the journal can. */
+export function writeEnd(machine: Machine, attempt: string, record: string): void {
+  const folder = machine.folders.get(attempt);
+  if (folder) folder.end = record;
+  journal(machine, record);
+}
+
+/** `007`: how the node program spells an agent. */
+export function numberWord(agent: number): string {
+  return String(agent).padStart(3, '0');
 }

@@ -1,0 +1,230 @@
+import { journal, later, type Machine, numberWord, type Order } from './machine.ts';
+import { askToEnd, emptyFolder, endFormerBoots, sweepUnclaimed, work } from './work.ts';
+
+/** One conversation of a pretend machine: the line protocol of the node program's `serve`, word for word. */
+
+export interface Server {
+  /** Bytes from the controller. */
+  take(chunk: Buffer): void;
+  /** Its input closed. */
+  end(): void;
+}
+
+interface Conversation {
+  machine: Machine;
+  say(line: string): void;
+  epoch: number | null;
+  isOver: boolean;
+  leave(): void;
+  hear(line: string): void;
+}
+
+const PROTOCOL = 1;
+const REPORT_MS = 2000;
+const CHUNK_CHARS = 3800;
+
+/** `over` is called once, when the server process is gone. */
+export function openServer(machine: Machine, say: (line: string) => void, over: (why: string) => void): Server {
+  let rest: Buffer<ArrayBufferLike> = Buffer.alloc(0);
+  const conversation: Conversation = {
+    machine,
+    say: (line) => {
+      if (!conversation.isOver) say(line);
+    },
+    epoch: null,
+    isOver: false,
+    leave: () => {
+      if (conversation.isOver) return;
+      conversation.isOver = true;
+      machine.listeners.delete(conversation.hear);
+      over('ended with code 0');
+    },
+    hear: (line) => conversation.say(`J ${line}`),
+  };
+  conversation.say(`H ${PROTOCOL} 1`);
+  return {
+    take: (chunk) => {
+      rest = Buffer.concat([rest, chunk]);
+      for (let request = cutRequest(rest); request && !conversation.isOver; request = cutRequest(rest)) {
+        rest = request.rest;
+        obey(conversation, request.words, request.payload);
+      }
+    },
+    end: conversation.leave,
+  };
+}
+
+/** The next whole request: its words and, for a start, the bytes after it. */
+function cutRequest(bytes: Buffer): { words: string[]; payload: string[]; rest: Buffer } | undefined {
+  const newline = bytes.indexOf(10);
+  if (newline < 0) return undefined;
+  const words = bytes.subarray(0, newline).toString('utf8').split(' ');
+  const sizes = words[1] === 'start' ? words.slice(13, 18).map(Number) : [];
+  let offset = newline + 1;
+  if (bytes.length < offset + sizes.reduce((sum, size) => sum + size, 0)) return undefined;
+  const payload = sizes.map((size) => {
+    offset += size;
+    return bytes.subarray(offset - size, offset).toString('utf8');
+  });
+  return { words, payload, rest: bytes.subarray(offset) };
+}
+
+type Answer = { ok: true; [key: string]: unknown } | { ok: false; code: string; message: string };
+
+function refusal(code: string, message: string): Answer {
+  return { ok: false, code, message };
+}
+
+function obey(conversation: Conversation, [id = '', verb, ...words]: string[], payload: string[]): void {
+  if (verb === undefined) return;
+  const tell = (answer: Answer) => conversation.say(`A ${id} ${JSON.stringify(answer)}`);
+  if (verb === 'hello') {
+    tell(hello(conversation, words));
+  } else if (conversation.epoch === null) {
+    tell(refusal('protocol', 'greet first'));
+    conversation.leave();
+  } else if (conversation.epoch !== conversation.machine.epoch) {
+    tell(refusal('fenced', 'another controller took over'));
+    conversation.leave();
+  } else {
+    tell(answerTo(conversation, id, verb, words, payload));
+  }
+}
+
+function answerTo(
+  conversation: Conversation,
+  id: string,
+  verb: string,
+  words: readonly string[],
+  payload: readonly string[],
+): Answer {
+  const { machine } = conversation;
+  switch (verb) {
+    case 'start':
+      return startAttempt(machine, words, payload);
+    case 'stop':
+      return { ok: true, was: stopAttempt(machine, words) };
+    case 'evidence':
+      tellEvidence(conversation, id, words[0] ?? '');
+      return { ok: true };
+    case 'ack':
+      for (const attempt of words) machine.open.delete(attempt);
+      return { ok: true };
+    case 'sessions':
+      if (!machine.hasTmux) return refusal('tmux', 'tmux is not installed');
+      for (const name of words) machine.sessions.add(name);
+      return { ok: true };
+    case 'unsessions':
+      for (const name of words) machine.sessions.delete(name);
+      return { ok: true };
+    default:
+      return refusal('protocol', 'unknown word');
+  }
+}
+
+/** Takes the machine: one owner, one live conversation, a higher epoch. */
+function hello(conversation: Conversation, words: readonly string[]): Answer {
+  const { machine } = conversation;
+  const [ledger = '', controller = '', epoch = '0', takeOver = '0'] = words;
+  const owner = `${ledger} ${controller}`;
+  if (machine.owner !== '' && machine.owner !== owner && takeOver !== '1') return refusal('owned', machine.owner);
+  machine.owner = owner;
+  machine.epoch = Math.max(machine.epoch, Number(epoch)) + 1;
+  if (machine.endServer !== conversation.leave) machine.endServer?.();
+  machine.endServer = conversation.leave;
+  const isFirst = conversation.epoch === null;
+  conversation.epoch = machine.epoch;
+  endFormerBoots(machine);
+  machine.listeners.add(conversation.hear);
+  tellFolders(conversation);
+  if (isFirst) reportAgain(conversation);
+  const { vcpu, memoryKiB, name } = machine.setting;
+  return {
+    ok: true,
+    protocol: PROTOCOL,
+    epoch: machine.epoch,
+    boot: machine.boot,
+    root: `/pretend/${name}`,
+    vcpu,
+    memoryKiB,
+    tmux: machine.hasTmux ? '3.4' : '',
+    jq: true,
+    cgroup: true,
+  };
+}
+
+function tellFolders({ machine, say }: Conversation): void {
+  for (const [attempt, { agent }] of machine.open) {
+    say(`F ${machine.folders.get(attempt)?.end || `open ${attempt} ${numberWord(agent)}`}`);
+  }
+}
+
+function reportAgain(conversation: Conversation): void {
+  later(conversation.machine, REPORT_MS, () => {
+    if (conversation.isOver) return;
+    tellReport(conversation);
+    reportAgain(conversation);
+  });
+}
+
+function tellReport({ machine, say }: Conversation): void {
+  const { clock, memoryKiB } = machine.setting;
+  say(`R node ${Math.floor(clock.monotonic() / 1000)} 0.50 ${memoryKiB}`);
+  for (const [attempt, { agent }] of machine.open) {
+    const folder = machine.folders.get(attempt);
+    if (!folder?.end) say(`R attempt ${attempt} ${numberWord(agent)} ${folder?.out.length ?? 0} 0`);
+  }
+  say(`R sessions ${[...machine.sessions].join(' ')}`);
+}
+
+/** The same attempt may be sent again: its lock makes that harmless. */
+function startAttempt(machine: Machine, words: readonly string[], payload: readonly string[]): Answer {
+  const [attempt = '', agent = '', hash = '', boot = '', limit = '0', silence = '0', , tool = ''] = words;
+  if (boot !== machine.boot) return { ok: true, was: 'boot' };
+  const known = machine.locks.get(attempt);
+  if (known === 'buried') return { ok: true, was: 'buried' };
+  if (known !== undefined && known !== hash) return refusal('mismatch', 'this attempt was sent with another content');
+  if (known !== undefined && machine.folders.get(attempt)?.claimed) return { ok: true, was: 'same' };
+  if (machine.isDiskFull) {
+    machine.locks.delete(attempt);
+    machine.folders.delete(attempt);
+    return refusal('disk', 'no room for the attempt');
+  }
+  const order = orderOf(attempt, Number(agent), tool, payload[0] ?? '', payload[1] ?? '');
+  machine.locks.set(attempt, hash);
+  machine.folders.set(attempt, emptyFolder(order));
+  machine.open.set(attempt, { agent: Number(agent), limitSeconds: Number(limit), silenceSeconds: Number(silence) });
+  work(machine, order);
+  sweepUnclaimed(machine, attempt);
+  return { ok: true, was: known === undefined ? 'new' : 'same' };
+}
+
+function orderOf(attempt: string, agent: number, tool: string, run: string, prompt: string): Order {
+  const task = /^export FLEET_TASK=(\S*)$/m.exec(run)?.[1] ?? '';
+  return { attempt, agent, task, tool, prompt, resumes: /\bresume ([0-9a-f-]{36})\b/.exec(run)?.[1] ?? null };
+}
+
+function stopAttempt(
+  machine: Machine,
+  [attempt = '', reason = '']: readonly string[],
+): 'buried' | 'ended' | 'stopping' {
+  const known = machine.locks.get(attempt);
+  if (known === undefined) machine.locks.set(attempt, 'buried');
+  if (known === undefined || known === 'buried') return 'buried';
+  const record = machine.folders.get(attempt)?.end;
+  if (record) {
+    journal(machine, record);
+    return 'ended';
+  }
+  askToEnd(machine, attempt, reason);
+  return 'stopping';
+}
+
+function tellEvidence(conversation: Conversation, id: string, attempt: string): void {
+  const folder = conversation.machine.folders.get(attempt);
+  for (const name of ['out', 'err', 'usage'] as const) {
+    const text = Buffer.from(folder?.[name] ?? '').toString('base64');
+    for (let offset = 0; offset < text.length; offset += CHUNK_CHARS)
+      conversation.say(`B ${id} ${name} ${text.slice(offset, offset + CHUNK_CHARS)}`);
+  }
+}

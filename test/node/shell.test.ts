@@ -1,0 +1,153 @@
+import { execFileSync } from 'node:child_process';
+import { tmpdir } from 'node:os';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  agentFolder,
+  agentWord,
+  attachWords,
+  orderHash,
+  placeProgram,
+  promptFile,
+  runScript,
+  type StartOrder,
+  secretScript,
+  startRequest,
+  workFolder,
+} from '../../controller/node/shell.ts';
+import { Secret } from '../../controller/secret.ts';
+
+const ID = '0199a5f0-0000-7000-8000-00000000002a';
+
+function order(different: Partial<StartOrder> = {}): StartOrder {
+  return {
+    attempt: ID,
+    agent: 7,
+    boot: 'boot',
+    timeoutSeconds: 60,
+    silenceSeconds: 0,
+    tool: 'command',
+    launch: { words: ['true'], env: {}, stdin: 'prompt', gated: false, home: null, collect: null },
+    run: 'exec true\n',
+    prompt: 'do it',
+    secrets: {},
+    ...different,
+  };
+}
+
+const shell = (script: string) =>
+  execFileSync('sh', ['-s'], {
+    input: script,
+    env: { PATH: process.env.PATH },
+    encoding: 'utf8',
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+
+describe('the script that becomes the tool', () => {
+  test('gives every variable and word exactly, and the folder it works in', () => {
+    const value = fc.string({ unit: 'binary', maxLength: 30 }).map((text) => text.toWellFormed().replaceAll('\0', ''));
+    fc.assert(
+      fc.property(fc.array(value, { minLength: 20, maxLength: 40 }), (values) => {
+        const env = Object.fromEntries(values.map((text, index) => [`V${index}`, text]));
+        const names = values.map((_, index) => `"$V${index}"`).join(' ');
+        const words = ['sh', '-c', `pwd; printf '%s\\0' ${names} "$@"`, 'sh', ...values];
+        expect(shell(runScript(env, tmpdir(), words))).toBe(
+          `${tmpdir()}\n${[...values, ...values].map((text) => `${text}\0`).join('')}`,
+        );
+      }),
+      { numRuns: 10 },
+    );
+  });
+
+  test('tells of a folder that cannot be entered with the folder’s name and exit 78', () => {
+    const folder = "/no such/it's $HOME";
+    try {
+      shell(runScript({}, folder, ['true']));
+      expect.unreachable();
+    } catch (error) {
+      expect(error).toMatchObject({ status: 78 });
+      expect(String((error as { stderr: string }).stderr)).toContain(`fleet: cannot enter the work folder ${folder}`);
+    }
+  });
+
+  test('does not take a folder that begins with a dash for an option', () => {
+    expect(() => shell(runScript({}, '-P', ['true']))).toThrow(/cannot enter the work folder -P/);
+  });
+
+  test('is a steady place: one language, no colours, nothing of ours beside what was asked', () => {
+    const script = runScript({ A: '1' }, '/', ['env']);
+    const names = shell(`export FLEET_ROOT=/x FLEET_PROGRAM=/y OLDPWD=/z\n${script}`)
+      .split('\n')
+      .map((line) => line.split('=')[0]);
+    expect(names).toEqual(expect.arrayContaining(['A', 'LC_ALL', 'TERM']));
+    expect(names).not.toEqual(expect.arrayContaining(['FLEET_ROOT']));
+    expect(names).not.toEqual(expect.arrayContaining(['FLEET_PROGRAM']));
+  });
+});
+
+describe('what goes over the wire to begin an attempt', () => {
+  test('is one line of safe words, and bytes of exactly the lengths it says', () => {
+    const text = fc.string({ unit: 'binary', maxLength: 50 });
+    fc.assert(
+      fc.property(text, text, text, (run, prompt, secret) => {
+        fc.pre(!secret.includes('\0'));
+        const { words, payload } = startRequest(order({ run, prompt, secrets: { KEY: new Secret(secret) } }));
+        expect(words.join(' ')).toMatch(/^[A-Za-z0-9 ._-]+$/);
+        const lengths = words.slice(-5).map(Number);
+        expect(lengths.reduce((sum, length) => sum + length, 0)).toBe(Buffer.byteLength(payload));
+        const bytes = Buffer.from(payload);
+        expect(bytes.subarray(lengths[0], (lengths[0] ?? 0) + (lengths[1] ?? 0))).toEqual(Buffer.from(prompt));
+      }),
+    );
+  });
+
+  test('rounds limits up to whole seconds, so that a short one is not none', () => {
+    expect(startRequest(order({ timeoutSeconds: 0.2, silenceSeconds: 1.5 })).words.slice(5, 7)).toEqual(['1', '2']);
+  });
+
+  test('carries secrets only in their own part, which the shell reads back exactly', () => {
+    const secrets = { KEY: new Secret("it's $(secret) `here`\n") };
+    const request = startRequest(order({ secrets }));
+    expect(request.words.join(' ')).not.toContain('secret)');
+    expect(shell(`${secretScript(secrets)}printf %s "$KEY"`)).toBe("it's $(secret) `here`\n");
+    expect(JSON.stringify(order({ secrets }))).not.toContain('$(secret)');
+  });
+});
+
+describe('the hash of an attempt', () => {
+  const hash = orderHash(order());
+
+  test('is the same for the same content, whatever the secrets: a new key is no new attempt', () => {
+    expect(orderHash(order({ secrets: { KEY: new Secret('one') } }))).toBe(hash);
+    expect(orderHash(order({ secrets: { KEY: new Secret('two') } }))).toBe(hash);
+  });
+
+  test.each<[string, Partial<StartOrder>]>([
+    ['script', { run: 'exec false\n' }],
+    ['prompt', { prompt: 'do it ' }],
+    ['tool', { tool: 'codex' }],
+    ['input', { launch: { ...order().launch, stdin: 'none' } }],
+    ['collecting', { launch: { ...order().launch, collect: 'ls' } }],
+  ])('is another with another %s', (_, different) => {
+    expect(orderHash(order(different))).not.toBe(hash);
+  });
+});
+
+test('an agent has one folder and one number of at least three digits', () => {
+  expect([1, 42, 10_000].map(agentWord)).toEqual(['001', '042', '10000']);
+  expect(agentFolder('/r', 7)).toBe('/r/agents/007');
+  expect(workFolder('/r', 7)).toBe('/r/agents/007/work');
+  expect(promptFile('/r', ID)).toBe(`/r/attempts/${ID}/prompt`);
+});
+
+test('the program is put in place by its hash, with its text as input and never in the words', () => {
+  const command = placeProgram('miyabi', 'abc123', 'echo secret-text');
+  expect(command.input).toBe('echo secret-text');
+  expect(command.words.join(' ')).not.toContain('secret-text');
+  expect(command.words.join(' ')).toContain('fleet-node-abc123');
+});
+
+test('a window is opened by its exact name, and read-only where asked', () => {
+  expect(attachWords('miyabi', 'miyabi-007', true).join(' ')).toContain('attach-session -r -t "=miyabi-007"');
+  expect(attachWords('miyabi', 'miyabi-007', false).join(' ')).not.toContain('-r ');
+});

@@ -1,0 +1,124 @@
+import type { Fleet } from '../../controller/config/fleet.ts';
+import { createBell, obeyOnce, run } from '../../controller/fleet/run.ts';
+import type { Plan } from '../../controller/fleet/step.ts';
+import type { World } from '../../controller/fleet/world.ts';
+import { readFleetState } from '../../controller/ledger/read.ts';
+import { openSqlite } from '../../controller/ledger/sqlite.ts';
+import type { Intent, IntentResult } from '../../controller/ledger/view.ts';
+import type { NodeProgram } from '../../controller/node/program.ts';
+import type { PretendNode } from '../../controller/transport/pretend.ts';
+import type { Stream, Transport } from '../../controller/transport/transport.ts';
+import type { SimulatedClock } from './clock.ts';
+
+/** A controller that can be killed at any await: from then on nothing of it reaches the ledger, a node or the clock. */
+export interface Controller {
+  readonly world: World;
+  /** What its last tick planned; null before the first. */
+  readonly plan: Plan | null;
+  readonly ticks: number;
+  /** What broke it, while it was alive. */
+  readonly broken: unknown;
+  obey(intent: Intent, act: (world: World) => Promise<unknown>): Promise<IntentResult | undefined>;
+  kill(): void;
+}
+
+export interface ControllerSetting {
+  fleet: Fleet;
+  /** The ledger's file; every controller of a world opens the same. */
+  path: string;
+  clock: SimulatedClock;
+  nodes: ReadonlyMap<string, PretendNode>;
+  random(bytes: number): Uint8Array;
+  program: NodeProgram;
+  identity: World['identity'];
+}
+
+/** Stands still for ever: what a killed process awaits. */
+function never<T>(): Promise<T> {
+  return new Promise(() => {});
+}
+
+/** Opens the ledger and begins to run. */
+export async function openController(setting: ControllerSetting): Promise<Controller> {
+  const { fleet, clock, program, identity } = setting;
+  let isAlive = true;
+  let broken: unknown;
+  let plan: Plan | null = null;
+  let ticks = 0;
+  const ledger = openSqlite({ path: setting.path, readOnly: false });
+  await readFleetState(ledger); // the connection is made now, so that a kill always finds it to close
+  const bell = createBell();
+  const fail = (error: unknown) => {
+    if (isAlive) broken ??= error;
+  };
+  const world: World = {
+    fleet,
+    ledger,
+    clock: {
+      now: clock.now,
+      monotonic: clock.monotonic,
+      sleep: (ms, signal) => (isAlive ? clock.sleep(ms, signal).then(() => (isAlive ? undefined : never())) : never()),
+    },
+    random: setting.random,
+    transports: new Map([...setting.nodes].map(([name, node]) => [name, mortal(node.transport, () => isAlive)])),
+    program,
+    identity,
+    secretsOf: async () => ({}),
+    sights: new Map(),
+    wake: bell.ring,
+    track: (work) => void work.catch(fail),
+  };
+  const isDone = async (next: Plan) => {
+    plan = next;
+    ticks += 1;
+    return false;
+  };
+  const obey = async () => undefined;
+  run({ world, bell, inbox: null, obey, signal: new AbortController().signal, isDone }).catch(fail);
+  return {
+    world,
+    get plan() {
+      return plan;
+    },
+    get ticks() {
+      return ticks;
+    },
+    get broken() {
+      return broken;
+    },
+    obey: (intent, act) =>
+      obeyOnce({ world, obey: () => act(world) }, intent).catch((error: unknown) => {
+        fail(error);
+        return undefined;
+      }),
+    kill: () => {
+      isAlive = false;
+      void ledger.destroy(); // what was not committed is rolled back
+    },
+  };
+}
+
+function mortal(transport: Transport, isAlive: () => boolean): Transport {
+  return {
+    run: async (command, signal) => {
+      const outcome = isAlive() ? await transport.run(command, signal) : await never<never>();
+      return isAlive() ? outcome : never();
+    },
+    open: async (words, onLine) => {
+      if (!isAlive()) return never();
+      const stream = await transport.open(words, (line) => (isAlive() ? onLine(line) : undefined));
+      return isAlive() ? mortalStream(stream, isAlive) : never();
+    },
+    terminal: transport.terminal,
+    close: async () => {},
+  };
+}
+
+function mortalStream(stream: Stream, isAlive: () => boolean): Stream {
+  return {
+    write: (text) => (isAlive() ? stream.write(text) : undefined),
+    backlog: 0,
+    close: () => (isAlive() ? stream.close() : undefined),
+    ended: stream.ended.then((why) => (isAlive() ? why : never<string>())),
+  };
+}
