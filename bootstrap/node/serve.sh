@@ -5,7 +5,7 @@ answer() { printf 'A %s %s\n' "$1" "$2"; }
 refuse() { printf 'A %s {"ok":false,"code":"%s","message":"%s"}\n' "$1" "$2" "$3"; }
 
 serve() {
-  local line reported=0
+  local line reported=-2
   GREETED=
   trap 'leave' EXIT
   trap 'exit 0' TERM HUP INT
@@ -143,8 +143,9 @@ tell_folders() {
 
 tell_report() {
   local line
-  [ -e "$FLEET_ROOT/report" ] || return 0
-  while IFS= read -r line; do printf 'R %s\n' "${line:0:500}"; done <"$FLEET_ROOT/report"
+  if [ -e "$FLEET_ROOT/report" ]; then
+    while IFS= read -r line; do printf 'R %s\n' "${line:0:500}"; done <"$FLEET_ROOT/report"
+  fi
   line=$(tmux -S "$FLEET_ROOT/tmux.sock" list-sessions -F '#{session_name}' 2>/dev/null | tr '\n' ' ')
   printf 'R sessions %s\n' "${line:0:3900}"
   start_sweep

@@ -60,7 +60,7 @@ follow() { # ATTEMPT
   printf '\n\033[7m %s \033[0m\n' "attempt $1"
   head -c 2000 "$folder/prompt" 2>/dev/null
   printf '\n'
-  tail -n 500 -F "$folder/out" 2>/dev/null | readable "$kind"
+  tail -n 500 -s 0.5 --pid="$$" -F "$folder/out" 2>/dev/null | readable "$kind"
 }
 
 # Event lines as text; without jq, or for plain output, the lines themselves, cut.

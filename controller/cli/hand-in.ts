@@ -12,12 +12,7 @@ const ANSWER_MS_MAX = 15_000;
 const LOOK_MS = 20;
 
 /** An intent's answer; null when it was handed in and waits, because no controller runs. */
-export async function handIn(
-  door: Door,
-  fleet: Fleet,
-  operation: OperationName,
-  input: unknown,
-): Promise<unknown> {
+export async function handIn(door: Door, fleet: Fleet, operation: OperationName, input: unknown): Promise<unknown> {
   const intent = { id: newId(door), operation, input, by: whoOf(door), at: door.clock.now() };
   await putIntent(fleet.stateFolder, intent);
   if (!(await readHolder(fleet.stateFolder))) return null;

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, readFile } from 'node:fs/promises';
+import { chmod, mkdir, open, readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Fleet } from '../config/fleet.ts';
@@ -12,7 +12,7 @@ import { inTransaction, type Ledger, readMeta, writeMeta } from '../ledger/ledge
 import { openSqlite } from '../ledger/sqlite.ts';
 import { loadProgram } from '../node/program.ts';
 import type { Context } from '../operations/operation.ts';
-import { openLocal } from '../transport/local.ts';
+import { nodeEnvironment, openLocal } from '../transport/local.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { Door, GlobalOptions } from './door.ts';
 
@@ -40,7 +40,7 @@ export async function openContext(door: Door, fleet: Fleet): Promise<Context & A
 }
 
 export function openTransports(door: Door, fleet: Fleet): Map<string, Transport> {
-  return new Map(fleet.nodes.map((node) => [node.name, openLocal(door.env)]));
+  return new Map(fleet.nodes.map((node) => [node.name, openLocal(nodeEnvironment(door.env))]));
 }
 
 export interface Controller {
@@ -57,8 +57,9 @@ export interface Controller {
 export async function openController(door: Door, fleet: Fleet, takeOver: boolean): Promise<Controller> {
   await mkdir(fleet.stateFolder, { recursive: true, mode: 0o700 });
   await chmod(fleet.stateFolder, 0o700);
+  // Made before SQLite would: its WAL and shared memory take the ledger's mode.
+  await (await open(ledgerPath(fleet), 'a', 0o600)).close();
   const ledger = openSqlite({ path: ledgerPath(fleet), readOnly: false });
-  await chmod(ledgerPath(fleet), 0o600);
   const bell = createBell();
   const works = new Set<Promise<void>>();
   let broken: Error | undefined;

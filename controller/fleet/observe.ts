@@ -76,6 +76,7 @@ async function connect(world: World, sight: Sight): Promise<void> {
     const { greeting } = link;
     Object.assign(sight, {
       link,
+      refusal: null,
       state: 'up',
       failures: 0,
       boot: greeting.boot,
@@ -94,7 +95,9 @@ async function connect(world: World, sight: Sight): Promise<void> {
   } catch (error) {
     sight.failures += 1;
     sight.retryAt = clock.monotonic() + backoff(world, sight.failures);
-    lose(sight, toFleetError(error).message);
+    const failure = toFleetError(error);
+    sight.refusal = failure.code === 'owned-by-another' ? failure : null;
+    lose(sight, failure.message);
   } finally {
     sight.connecting = false;
     world.wake();
@@ -135,6 +138,7 @@ function takeReport(world: World, sight: Sight, line: ReportLine): void {
       names.size !== sight.sessions.size ||
       [...names].some((name) => !sight.sessions?.has(name));
     sight.sessions = names;
+    for (const name of names) sight.made.add(name);
     if (changed) world.wake();
   }
 }

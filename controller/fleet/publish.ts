@@ -17,6 +17,7 @@ const PROGRESS_MARK = '; ';
 interface Published {
   beatAt: number;
   nodes: string;
+  placement: string;
   agents: Map<number, string>;
 }
 
@@ -27,6 +28,7 @@ export async function publish(world: World, desired: Desired, snapshot: Snapshot
   const last = published.get(world) ?? {
     beatAt: Number.NEGATIVE_INFINITY,
     nodes: '',
+    placement: '',
     agents: new Map<number, string>(),
   };
   const nodes = world.fleet.nodes.map((node) => nodeView(world, node.name, now));
@@ -38,15 +40,19 @@ export async function publish(world: World, desired: Desired, snapshot: Snapshot
     (agent) => last.agents.get(agent.number) !== keyOf(agent) || (isBeat && agent.task !== null),
   );
   const state = nextState(world, snapshot, plan);
-  if (!isBeat && changed.length === 0 && nodesText === last.nodes && state === snapshot.state) return;
+  const placement = JSON.stringify({ ...desired.placement, unsized: desired.unsized });
+  const isNews = nodesText !== last.nodes || placement !== last.placement || state !== snapshot.state;
+  if (!isBeat && !isNews && changed.length === 0) return;
   await inTransaction(world.ledger, async (tx) => {
     await saveSights(tx, isBeat || nodesText !== last.nodes ? nodes : [], changed);
+    if (placement !== last.placement) await writeMeta(tx, 'placement', placement);
     if (isBeat) await beat(tx, world, desired, now);
     if (state !== snapshot.state) await moveFleet(tx, state, now);
   });
   published.set(world, {
     beatAt: isBeat ? now : last.beatAt,
     nodes: nodesText,
+    placement,
     agents: new Map(agents.map((agent) => [agent.number, keyOf(agent)])),
   });
   if (state !== snapshot.state) world.wake();
@@ -54,7 +60,6 @@ export async function publish(world: World, desired: Desired, snapshot: Snapshot
 
 async function beat(tx: Writing, world: World, desired: Desired, now: number): Promise<void> {
   await writeMeta(tx, 'beat', String(now));
-  await writeMeta(tx, 'placement', JSON.stringify({ ...desired.placement, unsized: desired.unsized }));
   const names = world.fleet.nodes.map(({ name }) => name);
   await tx
     .deleteFrom('node')
@@ -131,7 +136,7 @@ function agentState(
   if (sight.sessions === null) return { state: 'starting', evidence: 'the node has not reported its windows yet' };
   const name = sessionName(world.fleet.name, agent.number);
   if (sight.sessions.has(name)) return { state: 'idle', evidence: `window ${name} is there` };
-  return sight.asked.has(name)
+  return sight.made.has(name)
     ? { state: 'gone', evidence: `window ${name} is missing; being made` }
     : { state: 'starting', evidence: `window ${name} is being made` };
 }

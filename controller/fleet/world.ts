@@ -1,6 +1,7 @@
 import type { Kind } from '../agent/agent.ts';
 import type { Clock } from '../clock.ts';
 import type { Fleet } from '../config/fleet.ts';
+import type { FleetError } from '../errors.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { AttemptRecord } from '../node/journal.ts';
 import type { Link } from '../node/link.ts';
@@ -35,6 +36,8 @@ export interface Sight extends Omit<NodeSight, 'sessions' | 'attempts' | 'inFlig
   attempts: Set<string>;
   inFlight: Set<string>;
   link: Link | null;
+  /** Why it will not have us, however often we ask; null while it may. */
+  refusal: FleetError | null;
   connecting: boolean;
   /** Connections that failed since one held. */
   failures: number;
@@ -48,6 +51,8 @@ export interface Sight extends Omit<NodeSight, 'sessions' | 'attempts' | 'inFlig
   records: AttemptRecord[];
   /** Seconds without output, and bytes of output, of each attempt by the last report. */
   progress: Map<string, { silentSeconds: number; bytes: number; heardAt: number }>;
+  /** Windows that were there since the greeting: one of them missing is gone, another is yet to be made. */
+  made: Set<string>;
   /** Sessions asked for and not reported yet, with the monotonic ms of asking. */
   asked: Map<string, number>;
   machine: { load: number; availableKiB: number } | null;
@@ -66,6 +71,7 @@ export function newSight(name: string): Sight {
     inFlight: new Set(),
     evidence: 'not greeted yet',
     link: null,
+    refusal: null,
     connecting: false,
     failures: 0,
     retryAt: 0,
@@ -74,6 +80,7 @@ export function newSight(name: string): Sight {
     jq: false,
     records: [],
     progress: new Map(),
+    made: new Set(),
     asked: new Map(),
     machine: null,
   };

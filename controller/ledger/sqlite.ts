@@ -27,12 +27,6 @@ export interface SqliteSetting {
 /** Opens the ledger's file and, for the writer, brings it to the newest version. Throws `ledger-unreadable`. */
 export function openSqlite({ path, readOnly }: SqliteSetting): Kysely<Tables> {
   const database = openFile(path, readOnly);
-  database.exec('PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON');
-  if (!readOnly) {
-    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864');
-    migrate(database, path);
-  }
-  checkVersions(database, path);
   return new Kysely<Tables>({
     dialect: {
       createAdapter: () => new SqliteAdapter(),
@@ -45,8 +39,16 @@ export function openSqlite({ path, readOnly }: SqliteSetting): Kysely<Tables> {
 
 function openFile(path: string, readOnly: boolean): DatabaseSync {
   try {
-    return new DatabaseSync(path, { readOnly });
+    const database = new DatabaseSync(path, { readOnly });
+    database.exec('PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON');
+    if (!readOnly) {
+      database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864');
+      migrate(database, path);
+    }
+    checkVersions(database, path);
+    return database;
   } catch (error) {
+    if (error instanceof FleetError) throw error;
     throw unreadable(path, `cannot be opened: ${(error as Error).message}`, error);
   }
 }

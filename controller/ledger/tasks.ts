@@ -183,6 +183,20 @@ export async function parkDependents(tx: Writing, task: string, why: string, now
   }
 }
 
+/** A task that cannot begin until a person does something; only while it is queued. */
+export async function parkTask(tx: Writing, task: string, reason: string, now: number): Promise<void> {
+  const row = await tx
+    .updateTable('task')
+    .set({ state: 'parked', reason })
+    .where('id', '=', task)
+    .where('state', '=', 'queued')
+    .returning('id')
+    .executeTakeFirst();
+  if (!row) return;
+  await record(tx, [{ at: now, kind: 'task_parked', task, data: { reason: reason.slice(0, 300) } }]);
+  await parkDependents(tx, task, 'is parked', now);
+}
+
 /** The opposite: the cause is tried again, so what it parked waits for it again. */
 async function unparkDependents(tx: Writing, task: string): Promise<void> {
   let causes: readonly string[] = [task];

@@ -6,6 +6,14 @@ import { splitLines } from './lines.ts';
 import type { Outcome } from './outcome.ts';
 import type { Stream, Transport } from './transport.ts';
 
+const KEPT =
+  /^(HOME|PATH|USER|LOGNAME|SHELL|TZ|TMPDIR|XDG_RUNTIME_DIR|DBUS_SESSION_BUS_ADDRESS|SSL_CERT_FILE|SSL_CERT_DIR|NODE_EXTRA_CA_CERTS|(HTTPS?|NO)_PROXY)$/i;
+
+/** What of the controller's environment a node's processes get; keys and the like stay here, also out of /proc. */
+export function nodeEnvironment(env: Readonly<Record<string, string | undefined>>): Record<string, string | undefined> {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => KEPT.test(name)));
+}
+
 /** This machine as a node: the same program as over SSH, without SSH. `env` is what its processes get. */
 export function openLocal(env: Readonly<Record<string, string | undefined>>): Transport {
   const start = (words: readonly string[]) =>

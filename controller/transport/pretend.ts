@@ -27,6 +27,8 @@ export interface PretendNode {
   killSessions(): void;
   /** A line in the journal that no worker wrote. */
   scribble(line: string): void;
+  /** The next line of the journal is cut after so many characters, as by a full disk. */
+  tear(length: number): void;
   /** The owner's file says something else. */
   own(owner: string): void;
 }
@@ -68,6 +70,9 @@ export function createPretendNode(setting: PretendSetting): PretendNode {
     wipe: (attempt) => wipe(machine, attempt),
     killSessions: () => machine.sessions.clear(),
     scribble: (line) => journal(machine, line),
+    tear: (length) => {
+      machine.tornAt = length;
+    },
     own: (owner) => {
       machine.owner = owner;
     },

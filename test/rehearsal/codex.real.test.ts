@@ -53,7 +53,7 @@ async function readRollouts(folder: string): Promise<RolloutLine[]> {
   const found: RolloutLine[] = [];
   for await (const path of glob('sessions/**/*.jsonl', { cwd: folder })) {
     const lines = (await readFile(join(folder, path), 'utf8')).split('\n');
-    found.push(...lines.filter((line) => line !== '').map((line) => JSON.parse(line)));
+    found.push(...lines.filter((line) => line !== '').map((line) => JSON.parse(line) as RolloutLine));
   }
   return found;
 }

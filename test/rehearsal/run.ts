@@ -82,7 +82,7 @@ export function runTool(
       const lines = Buffer.concat(out ?? [])
         .toString()
         .split('\n');
-      const events = lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as Record<string, unknown>);
+      const events = lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as { [field: string]: unknown; type: string });
       resolve({ exit, signal, events, err: Buffer.concat(err ?? []).toString() });
     });
   });

@@ -44,6 +44,7 @@ export function createClock(startsAt = Date.UTC(2026, 0, 1)): SimulatedClock {
       }),
     advance: async (ms, between = settle) => {
       const until = monotonic + ms;
+      await settle(); // what was begun before may have timers to set
       for (let next = peek(timers); next && next.at <= until; next = peek(timers)) {
         monotonic = Math.max(monotonic, next.at);
         popTimer(timers)?.fire();

@@ -40,6 +40,7 @@ export async function control(door: Door, setting: ControlSetting): Promise<'sto
         signal,
         isDone: async () => {
           controller.check();
+          refuseWhenRefused(controller);
           return (await setting.isDone?.(controller)) ?? false;
         },
       });
@@ -50,6 +51,13 @@ export async function control(door: Door, setting: ControlSetting): Promise<'sto
   } finally {
     await lock.release();
   }
+}
+
+/** No node will have this ledger: nothing could ever be done, and a person must decide. */
+function refuseWhenRefused({ world }: Controller): void {
+  const refusals = [...world.sights.values()].map(({ refusal }) => refusal);
+  const [first] = refusals;
+  if (first && refusals.every((refusal) => refusal !== null)) throw first;
 }
 
 /** One intent, checked by its operation's own schema. */

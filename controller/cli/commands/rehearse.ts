@@ -7,7 +7,7 @@ import { FleetError } from '../../errors.ts';
 import { loadProgram } from '../../node/program.ts';
 import { removeFleet } from '../../node/shell.ts';
 import type { Scenario } from '../../rehearsal/scenario.ts';
-import { openLocal } from '../../transport/local.ts';
+import { nodeEnvironment, openLocal } from '../../transport/local.ts';
 import type { Door, GlobalOptions } from '../door.ts';
 import { readFleet } from '../session.ts';
 import { readResults, runPlan } from './tasks.ts';
@@ -124,7 +124,7 @@ function withoutFleet(env: Door['env']): Door['env'] {
 
 async function sweepUp(door: Door, fleet: Fleet): Promise<void> {
   const { hash, text } = await loadProgram();
-  const outcome = await openLocal(door.env).run(removeFleet(fleet.name, hash, text));
+  const outcome = await openLocal(nodeEnvironment(door.env)).run(removeFleet(fleet.name, hash, text));
   if (outcome.is !== 'exited' || outcome.code !== 0)
     door.say(`Something of the rehearsal may be left: ~/.miyabi/${fleet.name}`);
   await rm(fleet.stateFolder, { recursive: true, force: true });

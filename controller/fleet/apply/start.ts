@@ -1,67 +1,52 @@
-import type { Kind } from '../../agent/agent.ts';
-import { toolOf } from '../../agent/tools/index.ts';
 import { FleetError, toFleetError } from '../../errors.ts';
 import { type Beginning, beginAttempts } from '../../ledger/attempts.ts';
 import { inTransaction } from '../../ledger/ledger.ts';
-import { readAttempts, readConversation, readTask } from '../../ledger/read.ts';
+import { readAttempts, readConversation } from '../../ledger/read.ts';
+import { parkTask } from '../../ledger/tasks.ts';
 import type { OpenAttempt } from '../../ledger/view.ts';
-import { agentFolder, orderHash, promptFile, runScript, type StartOrder, workFolder } from '../../node/shell.ts';
-import type { Task } from '../../task/task.ts';
+import { orderHash, type StartOrder } from '../../node/shell.ts';
 import type { StartStep } from '../step.ts';
 import { newId, type Sight, type World } from '../world.ts';
+import { buildOrder } from './order.ts';
 import { endWithout } from './stop.ts';
-
-/** What an agent is told when it goes on with a conversation that was cut off. */
-const GO_ON =
-  'You were interrupted. Look at what is already done, go on where you stopped, and finish the task. If it is finished, say so and give the result.';
 
 /** Commits the intentions of all starts at once, then sends each. A crash in between is mended by `sendAgain`. */
 export async function startTasks(world: World, steps: readonly StartStep[]): Promise<void> {
   if (steps.length === 0) return;
   const prepared = (await Promise.all(steps.map((step) => prepare(world, step)))).filter((each) => each !== undefined);
-  const begun = await inTransaction(world.ledger, (tx) =>
-    beginAttempts(
-      tx,
-      prepared.map(({ beginning }) => beginning),
-      world.clock.now(),
-    ),
-  );
+  const now = world.clock.now();
+  const begun = await inTransaction(world.ledger, async (tx) => {
+    for (const each of prepared) if (each.is === 'impossible') await parkTask(tx, each.task, each.reason, now);
+    const beginnings = prepared.flatMap((each) => (each.is === 'order' ? [each.beginning] : []));
+    return beginAttempts(tx, beginnings, now);
+  });
   const ids = new Set(begun.map(({ attempt }) => attempt));
-  for (const { beginning, order } of prepared) if (ids.has(beginning.attempt)) send(world, beginning.node, order);
+  for (const each of prepared) {
+    if (each.is === 'impossible') world.wake();
+    else if (ids.has(each.beginning.attempt)) send(world, each.beginning.node, each.order);
+  }
 }
 
-async function prepare(
-  world: World,
-  step: StartStep,
-): Promise<{ beginning: Beginning; order: StartOrder } | undefined> {
+type Prepared =
+  | { is: 'order'; beginning: Beginning; order: StartOrder }
+  | { is: 'impossible'; task: string; reason: string };
+
+async function prepare(world: World, step: StartStep): Promise<Prepared | undefined> {
   const { task: ready, agent, node, kind, boot } = step;
-  const resumes = ready.resumesOn === agent ? await readConversation(world.ledger, ready.id) : null;
+  const task = ready.id;
+  const resumes = ready.resumesOn === agent ? await readConversation(world.ledger, task) : null;
   const attempt = newId(world);
-  const attempts = await readAttempts(world.ledger, { task: ready.id, limit: 1 });
-  const order = await buildOrder(world, {
-    attempt,
-    task: ready.id,
-    agent,
-    node,
-    kind,
-    boot,
-    resumes,
-    ordinal: (attempts[0]?.ordinal ?? 0) + 1,
-  });
-  if (!order) return undefined;
+  const [last] = await readAttempts(world.ledger, { task, limit: 1 });
+  const ordinal = (last?.ordinal ?? 0) + 1;
+  const ordering = await buildOrder(world, { attempt, task, agent, node, kind, boot, resumes, ordinal });
+  if (ordering.is === 'later') return undefined;
+  if (ordering.is === 'impossible') return { ...ordering, task };
+  const { order } = ordering;
+  const hash = orderHash(order);
   return {
-    beginning: {
-      attempt,
-      task: ready.id,
-      agent,
-      node,
-      kind,
-      boot,
-      hash: orderHash(order),
-      resumes,
-      isRestart: ready.isRestart,
-    },
+    is: 'order',
     order,
+    beginning: { attempt, task, agent, node, kind, boot, hash, resumes, isRestart: ready.isRestart },
   };
 }
 
@@ -71,93 +56,12 @@ export function sendAgain(world: World, attempt: OpenAttempt): void {
   sight?.inFlight.add(attempt.id);
   const build = async () => {
     const [row] = await readAttempts(world.ledger, { id: attempt.id, limit: 1 });
-    const order = await buildOrder(world, { ...attempt, attempt: attempt.id, resumes: row?.conversation ?? null });
+    const ordering = await buildOrder(world, { ...attempt, attempt: attempt.id, resumes: row?.conversation ?? null });
     sight?.inFlight.delete(attempt.id);
-    if (order) send(world, attempt.node, order);
-    else await endWithout(world, attempt.id, 'launch', `its kind ${attempt.kind} is not in the fleet file any more`);
+    if (ordering.is === 'order') send(world, attempt.node, ordering.order);
+    else if (ordering.is === 'impossible') await endWithout(world, attempt.id, 'credentials', ordering.reason);
   };
   world.track(build());
-}
-
-interface Wanted {
-  attempt: string;
-  task: string;
-  agent: number;
-  node: string;
-  kind: string;
-  boot: string;
-  ordinal: number;
-  resumes: string | null;
-}
-
-async function buildOrder(world: World, wanted: Wanted): Promise<StartOrder | undefined> {
-  const { fleet } = world;
-  const task = await readTask(world.ledger, wanted.task);
-  const kind = fleet.kinds.find(({ name }) => name === wanted.kind);
-  const root = world.sights.get(wanted.node)?.link?.greeting.root;
-  if (!task || !kind || root === undefined) return undefined;
-  const tool = toolOf(kind);
-  const cwd = workPlace(world, task, wanted, root);
-  const launch = tool.launch({
-    kind: { ...kind, endpoint: fillEndpoint(kind, wanted) },
-    agentFolder: agentFolder(root, wanted.agent),
-    cwd,
-    promptFile: promptFile(root, wanted.attempt),
-    run: task.run,
-    resume: wanted.resumes,
-    attempt: wanted.attempt,
-  });
-  const env = {
-    ...launch.env,
-    ...kind.env,
-    ...fleet.tasks.env,
-    ...task.env,
-    ...attemptEnvironment(fleet.name, wanted, root),
-  };
-  return {
-    attempt: wanted.attempt,
-    agent: wanted.agent,
-    boot: wanted.boot,
-    timeoutSeconds: task.timeoutSeconds ?? fleet.tasks.timeoutSeconds,
-    silenceSeconds: tool.talks ? fleet.tasks.silenceSeconds : 0,
-    tool: tool.name,
-    launch,
-    run: runScript(env, cwd, launch.words),
-    prompt: wanted.resumes === null ? (task.prompt ?? '') : GO_ON,
-    secrets: await world.secretsOf(kind),
-  };
-}
-
-function workPlace(world: World, task: Task, { node: name, agent }: Wanted, root: string): string {
-  const node = world.fleet.nodes.find((each) => each.name === name);
-  const base = world.fleet.tasks.cwd ?? node?.cwd ?? workFolder(root, agent);
-  if (task.cwd === null) return base;
-  return task.cwd.startsWith('/') ? task.cwd : `${base}/${task.cwd}`;
-}
-
-/** `{task}`, `{ordinal}` and `{attempt}` in a kind's endpoint let a gateway tell attempts apart. */
-function fillEndpoint({ endpoint }: Kind, { task, ordinal, attempt }: Wanted): string | null {
-  return (
-    endpoint
-      ?.replaceAll('{task}', encodeURIComponent(task))
-      .replaceAll('{ordinal}', String(ordinal))
-      .replaceAll('{attempt}', attempt) ?? null
-  );
-}
-
-function attemptEnvironment(
-  fleet: string,
-  { node, agent, task, attempt }: Wanted,
-  root: string,
-): Record<string, string> {
-  return {
-    FLEET_NAME: fleet,
-    FLEET_NODE: node,
-    FLEET_AGENT: String(agent),
-    FLEET_TASK: task,
-    FLEET_ATTEMPT: attempt,
-    FLEET_PROMPT_FILE: promptFile(root, attempt),
-  };
 }
 
 function send(world: World, node: string, order: StartOrder): void {

@@ -90,6 +90,8 @@ export interface Machine {
   endServer: (() => void) | null;
   isDiskFull: boolean;
   hasTmux: boolean;
+  /** Where the next line of the journal is cut; null: nowhere. */
+  tornAt: number | null;
 }
 
 export function createMachine(setting: MachineSetting): Machine {
@@ -110,6 +112,7 @@ export function createMachine(setting: MachineSetting): Machine {
     endServer: null,
     isDiskFull: false,
     hasTmux: true,
+    tornAt: null,
   };
   reboot(machine);
   return machine;
@@ -128,7 +131,7 @@ export function later(machine: Machine, ms: number, act: () => void): void {
 export function reboot(machine: Machine): void {
   const { clock, random } = machine.setting;
   for (const worker of machine.workers.values()) {
-    if (worker.tool) end(worker.tool.execution, clock.monotonic(), 'killed', null);
+    if (worker.tool?.execution.endedAt === null) end(worker.tool.execution, clock.monotonic(), 'killed', null);
   }
   machine.workers.clear();
   machine.sessions.clear();
@@ -145,7 +148,9 @@ export function end(execution: Execution, at: number, how: 'itself' | 'killed', 
 
 /** One line for every conversation that listens; what nobody hears is in the folders. */
 export function journal(machine: Machine, line: string): void {
-  for (const listen of machine.listeners) listen(line);
+  const told = line.slice(0, machine.tornAt ?? line.length);
+  machine.tornAt = null;
+  for (const listen of machine.listeners) listen(told);
 }
 
 /** The file of a folder that somebody removed cannot be written; the journal can. */

@@ -1,0 +1,174 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { TestContext } from 'vitest';
+import type { Clock } from '../../controller/clock.ts';
+import type { AttemptRecord } from '../../controller/node/journal.ts';
+import { type Link, openLink } from '../../controller/node/link.ts';
+import { loadProgram, type NodeProgram } from '../../controller/node/program.ts';
+import type { ReportLine } from '../../controller/node/report.ts';
+import { promptFile, removeFleet, runScript, type StartOrder, serveWords, workFolder } from '../../controller/node/shell.ts';
+import type { Secret } from '../../controller/secret.ts';
+import { openLocal } from '../../controller/transport/local.ts';
+import type { Transport } from '../../controller/transport/transport.ts';
+
+const clock: Clock = {
+  now: Date.now,
+  monotonic: () => performance.now(),
+  sleep: (ms, signal) => delay(ms, undefined, signal ? { signal } : {}).catch(() => {}),
+};
+
+/** Waits for a condition, at most so long; gives what it gave. */
+export async function until<T>(what: string, condition: () => T | undefined | false | Promise<T | undefined | false>, msMax = 20_000): Promise<T> {
+  const limit = performance.now() + msMax;
+  for (;;) {
+    const found = await condition();
+    if (found !== undefined && found !== false) return found;
+    if (performance.now() > limit) throw new Error(`${what}: not within ${msMax} ms`);
+    await delay(25);
+  }
+}
+
+/** Process ids whose words or environment hold a text; a zombie runs no more. */
+export function processesWith(text: string): number[] {
+  return readdirSync('/proc').filter((name) => /^\d+$/.test(name) && name !== String(process.pid)).flatMap((name) => {
+    const read = (file: string) => {
+      try {
+        return readFileSync(`/proc/${name}/${file}`, 'utf8');
+      } catch {
+        return ''; // it ended meanwhile, or is not ours
+      }
+    };
+    return read('cmdline').includes(text) || read('environ').includes(text) ? [Number(name)] : [];
+  });
+}
+
+export interface NodeDifference {
+  /** Where `HOME` is; a new folder that goes with the test where absent. */
+  home?: string;
+  fleet?: string;
+  /** Words put before every command on the node. */
+  before?: readonly string[];
+  program?: NodeProgram;
+}
+
+export interface OrderDifference extends Partial<Omit<StartOrder, 'launch'>> {
+  cwd?: string;
+  env?: Readonly<Record<string, string>>;
+  stdin?: 'prompt' | 'none';
+  gated?: boolean;
+  secrets?: Readonly<Record<string, Secret>>;
+}
+
+export type TestNode = Awaited<ReturnType<typeof aNodeWith>>;
+
+/** In a mount namespace without cgroup2: what a node without control groups sees. Needs root, else there are none anyway. */
+export const WITHOUT_CGROUPS: readonly string[] =
+  process.getuid?.() === 0 ? ['unshare', '-m', 'sh', '-c', 'umount -l -a -t cgroup2; exec "$@"', 'sh'] : [];
+
+/** This machine as a node with a home of its own, and a controller's side of it. All of it goes with the test. */
+export async function aNodeWith(context: TestContext, different: NodeDifference = {}) {
+  const home = different.home ?? (await mkdtemp(join(homedir(), '.ft-')));
+  const fleet = different.fleet ?? `t${randomBytes(4).toString('hex')}`;
+  const program = different.program ?? (await loadProgram());
+  const transport = prefixed(openLocal({ PATH: process.env.PATH, HOME: home, LEAK: 'from-the-controller' }), different.before ?? []);
+  context.onTestFinished(async () => {
+    await transport.run(removeFleet(fleet, program.hash, program.text));
+    for (const pid of processesWith(`HOME=${home}\0`)) killIfThere(pid);
+    if (different.home === undefined) await rm(home, { recursive: true, maxRetries: 20, retryDelay: 100 });
+  });
+  const node = { home, fleet, program, transport, root: join(home, '.miyabi', fleet) };
+  return { ...node, greet: () => greet(context, node) };
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    return; // it ended by itself
+  }
+}
+
+function prefixed(transport: Transport, before: readonly string[]): Transport {
+  return {
+    ...transport,
+    run: (command, signal) => transport.run({ ...command, words: [...before, ...command.words] }, signal),
+    open: (words, onLine) => transport.open([...before, ...words], onLine),
+  };
+}
+
+export type Greeted = Awaited<ReturnType<typeof greet>>;
+
+/** A greeted connection with what the node said on it. */
+async function greet(context: TestContext, node: { fleet: string; root: string; program: NodeProgram; transport: Transport }) {
+  const records: AttemptRecord[] = [];
+  const reports: ReportLine[] = [];
+  const link: Link = await openLink(
+    { fleet: node.fleet, node: 'here', transport: node.transport, program: node.program, clock, secondsMax: 20 },
+    { ledger: 'ledger', machine: 'machine', epoch: 0, takeOver: false },
+    { onRecord: (record) => void records.push(record), onReport: (line) => void reports.push(line) },
+  );
+  context.onTestFinished(() => link.close());
+  const folder = (attempt: string) => join(node.root, 'attempts', attempt);
+  return {
+    link,
+    records,
+    reports,
+    folder,
+    order: (script: string, different: OrderDifference = {}) => orderFor(node.root, link, script, different),
+    /** Begins an attempt that runs this shell text. */
+    start: async (script: string, different: OrderDifference = {}) => {
+      const order = orderFor(node.root, link, script, different);
+      await link.start(order);
+      return order.attempt;
+    },
+    ended: (attempt: string, msMax?: number) =>
+      until(`the end of ${attempt}`, () => records.find((record) => record.is === 'end' && record.attempt === attempt), msMax) as Promise<
+        Extract<AttemptRecord, { is: 'end' }>
+      >,
+    /** What an attempt has printed, once that holds a text. */
+    said: (attempt: string, text: string) =>
+      until(`${text} from ${attempt}`, async () => {
+        const out = await readFile(join(folder(attempt), 'out'), 'utf8').catch(() => '');
+        return out.includes(text) && out;
+      }),
+    workerOf: (attempt: string) => workerOf(folder(attempt)),
+  };
+}
+
+async function workerOf(folder: string): Promise<number> {
+  return until('the worker', async () => {
+    const claim = await readFile(join(folder, 'claim'), 'utf8').catch(() => '');
+    return Number(/^worker (\d+) /.exec(claim)?.[1] ?? 0) || undefined;
+  });
+}
+
+function orderFor(root: string, link: Link, script: string, { cwd, env, stdin, gated, ...different }: OrderDifference): StartOrder {
+  const attempt = different.attempt ?? randomUUID();
+  const agent = different.agent ?? 1;
+  const words = ['sh', '-c', script];
+  return {
+    attempt,
+    agent,
+    boot: link.greeting.boot,
+    timeoutSeconds: 0,
+    silenceSeconds: 0,
+    tool: 'command',
+    launch: { words, env: {}, stdin: stdin ?? 'prompt', gated: gated ?? false, home: null, collect: null },
+    run: runScript({ FLEET_PROMPT_FILE: promptFile(root, attempt), ...env }, cwd ?? workFolder(root, agent), words),
+    prompt: '',
+    secrets: {},
+    ...different,
+  };
+}
+
+/** The node's side of the stream without a controller's: lines in, lines out. */
+export async function rawStream(context: TestContext, node: TestNode) {
+  const lines: string[] = [];
+  const stream = await node.transport.open(serveWords(node.fleet, node.program.hash), (line) => void lines.push(line));
+  context.onTestFinished(() => stream.close());
+  return { lines, stream };
+}

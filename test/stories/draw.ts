@@ -1,0 +1,166 @@
+import type { Fleet } from '../../controller/config/fleet.ts';
+import type { AcceptedTask } from '../../controller/ledger/tasks.ts';
+import type { Behaviour, Order } from '../../controller/transport/pretend.ts';
+import { aFleet, aKind, aNode } from '../support/builders.ts';
+
+/** What a seed decides: the fleet, its tasks, what tools do, and what goes wrong when. */
+
+export interface Chance {
+  /** From 0 (included) to 1 (excluded). */
+  next(): number;
+  /** A whole number from `least` to `most`. */
+  whole(least: number, most: number): number;
+  /** True with this probability. */
+  maybe(probability: number): boolean;
+  pick<T>(items: readonly T[]): T;
+  bytes(count: number): Uint8Array;
+  /** Another one, not disturbed by what is drawn here. */
+  fork(): Chance;
+}
+
+export function createChance(seed: number): Chance {
+  let state = seed >>> 0;
+  const next = () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+  const whole = (least: number, most: number) => least + Math.floor(next() * (most - least + 1));
+  return {
+    next,
+    whole,
+    maybe: (probability) => next() < probability,
+    pick: (items) => items[Math.floor(next() * items.length)]!,
+    bytes: (count) => Uint8Array.from({ length: count }, () => whole(0, 255)),
+    fork: () => createChance(Math.floor(next() * 2 ** 32)),
+  };
+}
+
+export function drawFleet(chance: Chance): Fleet {
+  const count = chance.maybe(0.7) ? chance.whole(1, 6) : chance.whole(7, 20);
+  const nodes = Array.from({ length: chance.whole(1, 3) }, (_, index) => aNode({ name: `n${index + 1}`, vcpu: 20 }));
+  const categories =
+    count > 2 && chance.maybe(0.5)
+      ? [
+          { name: 'coding', share: 1, kind: null, strict: chance.maybe(0.5) },
+          { name: 'research', share: 1, kind: chance.maybe(0.5) ? 'codex' : null, strict: false },
+        ]
+      : [];
+  return aFleet({
+    nodes: nodes.map((node) => ({ ...node, memoryGiB: 64 })),
+    kinds: [aKind(), aKind({ name: 'codex', tool: 'codex' })],
+    restartsPerMinute: chance.pick([2, 10, 30]),
+    agents: { count, kind: chance.maybe(0.3) ? 'codex' : 'command', categories },
+    tasks: { timeoutSeconds: 60, retries: chance.whole(0, 2), silenceSeconds: 20, platformRetries: chance.whole(1, 4) },
+  });
+}
+
+export function drawTasks(chance: Chance, fleet: Fleet): AcceptedTask[] {
+  const count = chance.maybe(0.8) ? chance.whole(5, 18) : chance.whole(19, 60);
+  const agents = typeof fleet.agents.count === 'number' ? fleet.agents.count : 1;
+  const tasks: AcceptedTask[] = [];
+  for (let index = 0; index < count; index += 1) {
+    const needs = chance.maybe(0.3) ? tasks.filter(() => chance.maybe(2 / (tasks.length + 1))).map(({ id }) => id) : [];
+    tasks.push({
+      id: `t${index}`,
+      ...(chance.maybe(0.6) ? { run: 'true' } : { prompt: 'do it' }),
+      ...(chance.maybe(0.5) ? { priority: chance.whole(0, 3) } : {}),
+      ...(chance.maybe(0.3) && fleet.agents.categories.length > 0
+        ? { category: chance.pick(['coding', 'research']) }
+        : {}),
+      ...(needs.length > 0 ? { needs: needs.slice(0, 3) } : {}),
+      ...(chance.maybe(0.2) ? { retries: chance.whole(0, 3) } : {}),
+      ...(chance.maybe(0.2) ? { timeout: chance.whole(2, 15) } : {}),
+      ...(chance.maybe(0.1) ? { agents: [chance.whole(1, agents)] } : {}),
+    });
+  }
+  return tasks;
+}
+
+/** What a tool does. Drawn when it begins, from the node's own chance. */
+export function drawBehaviour(chance: Chance, order: Order): Behaviour {
+  const what = chance.next();
+  const quick = chance.maybe(0.8) ? chance.whole(20, 4000) : chance.whole(4000, 30_000);
+  const good: Behaviour = {
+    ms: quick,
+    exit: 0,
+    first: '',
+    last: 'done\n',
+    err: '',
+    usage: '',
+    talks: true,
+    listens: true,
+  };
+  const listens = chance.maybe(0.6);
+  const plain: Behaviour =
+    what < 0.75
+      ? { ...good, listens }
+      : what < 0.87
+        ? { ...good, exit: chance.whole(1, 3), last: '', err: 'error: it did not work\n', listens }
+        : what < 0.91
+          ? { ...good, exit: chance.pick([134, 137, 143]), last: '', listens }
+          : { ...good, ms: Number.POSITIVE_INFINITY, talks: chance.maybe(0.5), listens };
+  return order.tool === 'codex' ? asConversation(chance, order, plain) : plain;
+}
+
+/** The same as a conversation prints it. */
+function asConversation(chance: Chance, order: Order, plain: Behaviour): Behaviour {
+  const thread = order.resumes ?? order.attempt;
+  const line = (event: object) => `${JSON.stringify(event)}\n`;
+  const first = chance.maybe(0.9)
+    ? line({ type: 'thread.started', thread_id: thread }) + line({ type: 'turn.started' })
+    : '';
+  const answer = line({ type: 'item.completed', item: { type: 'agent_message', text: 'done' } });
+  const completed = answer + line({ type: 'turn.completed' });
+  const trouble = chance.pick([
+    'status 429: try again in 2s',
+    'stream disconnected',
+    'it cannot be done',
+    'status 500',
+  ]);
+  const failed = line({ type: 'turn.failed', error: { message: trouble } });
+  const usage = line({ response: `r-${order.attempt}`, model: 'm', input: 10, cached: 2, output: 3 });
+  return { ...plain, first, last: plain.exit === 0 ? completed : failed, usage };
+}
+
+export const TROUBLES = [
+  'kill',
+  'kill',
+  'kill at once',
+  'cut',
+  'cut silently',
+  'refuse',
+  'slow',
+  'disk full',
+  'own',
+  'usurp',
+  'intrude',
+  'kill worker',
+  'kill tool',
+  'reboot',
+  'wipe',
+  'kill sessions',
+  'scribble',
+  'tear',
+  'jump',
+  'sleep',
+  'cancel',
+  'cancel',
+  'retry',
+  'pause',
+  'resume',
+  'restart',
+  'submit',
+] as const;
+export type Trouble = (typeof TROUBLES)[number];
+
+/** What goes wrong, by simulated ms from the beginning, in order. */
+export function drawTroubles(chance: Chance): { at: number; what: Trouble }[] {
+  const span = chance.whole(5, 90) * 1000;
+  const count = chance.maybe(0.1) ? 0 : chance.whole(1, 14);
+  const kinds = chance.maybe(0.5) ? TROUBLES : [chance.pick(TROUBLES), chance.pick(TROUBLES), chance.pick(TROUBLES)];
+  return Array.from({ length: count }, () => ({ at: Math.floor(span * chance.next()), what: chance.pick(kinds) })).sort(
+    (a, b) => a.at - b.at,
+  );
+}
