@@ -80,12 +80,13 @@ hello() {
   start_time "$BASHPID"
   printf '%s %s\n' "$BASHPID" "$REPLY" >"$FLEET_ROOT/serve.pid"
   GREETED=1
+  TOLD=0
   find_cgroups
   boot=$(</proc/sys/kernel/random/boot_id)
   end_former_boots "$boot"
   start_sweep
   start_pump
-  tell_folders
+  tell_folders all
   text=${FLEET_ROOT//\\/\\\\}
   printf 'A %s {"ok":true,"protocol":%s,"epoch":%s,"boot":"%s","root":"%s","vcpu":%s,"memoryKiB":%s,"tmux":"%s","jq":%s,"cgroup":%s}\n' \
     "$id" "$PROTOCOL" "$EPOCH" "$boot" "${text//\"/\\\"}" "$(nproc)" "$(awk '/^MemTotal:/ { print $2 }' /proc/meminfo)" \
@@ -131,13 +132,14 @@ pump() { # OFFSET SERVER
   done
 }
 
-# What is true by the folders, before anything else is said: one line for each attempt not acknowledged yet.
-tell_folders() {
+# What is true by the folders: one line for each attempt not acknowledged yet. Before anything else is said, of all of
+# them; later only of those that ended.
+tell_folders() { # WHICH
   local file attempt agent
   for file in "$FLEET_ROOT"/open/*; do
     attempt=${file##*/}
     read -r agent _ <"$file" || continue
-    if end_of "$attempt"; then printf 'F %s\n' "$REPLY"; else printf 'F open %s %s\n' "$attempt" "$agent"; fi
+    if end_of "$attempt"; then printf 'F %s\n' "$REPLY"; elif [ "$1" = all ]; then printf 'F open %s %s\n' "$attempt" "$agent"; fi
   done
 }
 
@@ -149,4 +151,7 @@ tell_report() {
   line=$(tmux -S "$FLEET_ROOT/tmux.sock" list-sessions -F '#{session_name}' 2>/dev/null | tr '\n' ' ')
   printf 'R sessions %s\n' "${line:0:3900}"
   start_sweep
+  # Ends that nobody acknowledged: a torn line of the journal, or evidence that could not be read in its moment.
+  TOLD=$(((TOLD + 1) % 10))
+  if [ "$TOLD" -eq 0 ]; then tell_folders ended; fi
 }

@@ -1,7 +1,7 @@
 import type { Agent } from '../agent/agent.ts';
 import type { Fleet } from '../config/fleet.ts';
 import type { Observation } from './observation.ts';
-import { largestRemainder, type Placement, place } from './plan/place.ts';
+import { largestRemainder, type Placement, place } from './place.ts';
 
 /** What should be so: which agent stands on which node, and what fits nowhere. */
 export interface Desired {

@@ -3,6 +3,7 @@ import { type AttemptState, FAULT_OF, type StopReason } from '../task/attempt.ts
 import type { AfterAttempt } from '../task/retry.ts';
 import type { FleetEvent } from './event.ts';
 import { numbersIn, record, type Writing } from './ledger.ts';
+import { isDue } from './read.ts';
 import { fireDependents, laneOf, parkDependents } from './tasks.ts';
 
 /** Attempts: intended, started, ended. Every function is one part of a transaction. */
@@ -44,7 +45,7 @@ export async function beginAttempts(tx: Writing, beginnings: readonly Beginning[
       .set({ state: 'running', reason: null })
       .where('id', '=', beginning.task)
       .where('state', '=', 'queued')
-      .where('not_before', '<=', now)
+      .where((task) => isDue(task, now))
       .executeTakeFirst();
     if (Number(taken.numUpdatedRows) === 0) continue;
     await tx

@@ -1,8 +1,9 @@
-import { sql } from 'kysely';
+import { type Expression, type ExpressionBuilder, type SqlBool, sql } from 'kysely';
 import type { AttemptState, StopReason } from '../task/attempt.ts';
+import { WAIT_SECONDS_MAX } from '../task/retry.ts';
 import { TASK_STATES, type Task, type TaskState } from '../task/task.ts';
 import { type Ledger, numbersIn, readMeta } from './ledger.ts';
-import type { TaskTable } from './tables.ts';
+import type { Tables, TaskTable } from './tables.ts';
 import type {
   AgentView,
   AttemptView,
@@ -16,6 +17,13 @@ import type {
 } from './view.ts';
 
 /** Bounded looks into the ledger. */
+
+const WAIT_MS_MAX = WAIT_SECONDS_MAX * 1000;
+
+/** Its wait is over. One longer than any wait can be was noted by a clock that was ahead: nobody waits for that. */
+export function isDue(task: ExpressionBuilder<Tables, 'task'>, now: number): Expression<SqlBool> {
+  return task.or([task('not_before', '<=', now), task('not_before', '>', now + WAIT_MS_MAX)]);
+}
 
 /** What one tick decides on. `perLaneMax`: how many ready tasks of each lane are worth looking at. */
 export async function readSnapshot(ledger: Ledger, now: number, perLaneMax: number): Promise<Snapshot> {
@@ -43,6 +51,7 @@ export async function readSnapshot(ledger: Ledger, now: number, perLaneMax: numb
     .where('state', '=', 'queued')
     .where('not_before', '>', sql.lit(0))
     .where('not_before', '>', now)
+    .where('not_before', '<=', now + WAIT_MS_MAX)
     .executeTakeFirst();
   const paused = await ledger.selectFrom('agent').select('number').where('paused', '=', 1).execute();
   const restarts = await ledger
@@ -50,6 +59,7 @@ export async function readSnapshot(ledger: Ledger, now: number, perLaneMax: numb
     .select((of) => of.fn.countAll().as('count'))
     .where('is_restart', '=', 1)
     .where('intended_at', '>', now - 60_000)
+    .where('intended_at', '<=', now) // what a clock that was ahead wrote counts for nobody
     .executeTakeFirst();
   return {
     state: await readFleetState(ledger),
@@ -104,7 +114,7 @@ async function readReady(ledger: Ledger, now: number, perLaneMax: number): Promi
       .select(['id', 'seq', 'category', 'kind', 'priority', 'agents', 'resumes_on', 'is_restart'])
       .where('state', '=', 'queued')
       .where('lane', '=', lane)
-      .where('not_before', '<=', now)
+      .where((task) => isDue(task, now))
       .orderBy('priority')
       .orderBy('seq')
       .limit(perLaneMax)

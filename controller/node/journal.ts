@@ -26,6 +26,7 @@ export function parseRecord(line: string): AttemptRecord | undefined {
   if (verb === 'open' || verb === 'start') return { is: verb, attempt, agent };
   if (verb !== 'end' || (how !== 'exited' && how !== 'lost' && how !== 'never')) return undefined;
   if (!/^(\d{1,3}|-)$/.test(exit) || !/^\d{1,9}$/.test(seconds)) return undefined;
+  if (stop !== '-' && !STOPS.includes(stop)) return undefined; // the last word is also the proof that nothing was cut off
   return {
     is: 'end',
     attempt,
@@ -33,6 +34,6 @@ export function parseRecord(line: string): AttemptRecord | undefined {
     how,
     exit: exit === '-' ? null : Number(exit),
     seconds: Number(seconds),
-    stop: STOPS.includes(stop) ? (stop as StopReason) : null,
+    stop: stop === '-' ? null : (stop as StopReason),
   };
 }

@@ -69,15 +69,20 @@ export async function openLink(setting: LinkSetting, identity: Identity, events:
       target: node,
     });
   }
-  const wire = openWire(setting, events, (onLine) => transport.open(serveWords(fleet, program.hash), onLine));
-  const { ledger, machine, epoch, takeOver } = identity;
-  const answer = await (await wire).ask(['hello', ledger, machine, String(epoch), takeOver ? '1' : '0']);
-  const greeting = Greeting.safeParse(answer);
-  if (!greeting.success || greeting.data.protocol !== PROTOCOL) {
-    (await wire).close();
-    throw new FleetError('protocol', `${node}: greeted in a form this version does not know`, { target: node });
+  const wire = await openWire(setting, events, (onLine) => transport.open(serveWords(fleet, program.hash), onLine));
+  try {
+    return { ...requests(wire), greeting: await greet(wire, identity, node) };
+  } catch (error) {
+    wire.close(); // a refusing node would keep its end open, one for each try
+    throw error;
   }
-  return { ...requests(await wire), greeting: greeting.data };
+}
+
+async function greet(wire: Wire, { ledger, machine, epoch, takeOver }: Identity, node: string): Promise<Greeting> {
+  const answer = await wire.ask(['hello', ledger, machine, String(epoch), takeOver ? '1' : '0']);
+  const greeting = Greeting.safeParse(answer);
+  if (greeting.success && greeting.data.protocol === PROTOCOL) return greeting.data;
+  throw new FleetError('protocol', `${node}: greeted in a form this version does not know`, { target: node });
 }
 
 type Wire = Awaited<ReturnType<typeof openWire>>;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { capOf, type Holder, largestRemainder, place } from '../../controller/fleet/plan/place.ts';
+import { capOf, type Holder, largestRemainder, place } from '../../controller/fleet/place.ts';
 
 const RATIO = { perVcpu: 1, memoryGiBEach: 1 };
 const holder = (vcpu: number, different: Partial<Holder> = {}): Holder => ({

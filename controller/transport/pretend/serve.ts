@@ -21,6 +21,7 @@ interface Conversation {
 
 const PROTOCOL = 1;
 const REPORT_MS = 2000;
+const RETOLD_REPORTS = 10;
 const CHUNK_CHARS = 3800;
 
 /** `over` is called once, when the server process is gone. */
@@ -136,7 +137,7 @@ function hello(conversation: Conversation, words: readonly string[]): Answer {
   conversation.epoch = machine.epoch;
   endFormerBoots(machine);
   machine.listeners.add(conversation.hear);
-  tellFolders(conversation);
+  tellFolders(conversation, 'all');
   if (isFirst) reportAgain(conversation);
   const { vcpu, memoryKiB, name } = machine.setting;
   return {
@@ -153,17 +154,21 @@ function hello(conversation: Conversation, words: readonly string[]): Answer {
   };
 }
 
-function tellFolders({ machine, say }: Conversation): void {
+/** One line for each attempt that is not acknowledged; after the greeting only those that ended are told again. */
+function tellFolders({ machine, say }: Conversation, which: 'all' | 'ended'): void {
   for (const [attempt, { agent }] of machine.open) {
-    say(`F ${machine.folders.get(attempt)?.end || `open ${attempt} ${numberWord(agent)}`}`);
+    const record = machine.folders.get(attempt)?.end;
+    if (record) say(`F ${record}`);
+    else if (which === 'all') say(`F open ${attempt} ${numberWord(agent)}`);
   }
 }
 
-function reportAgain(conversation: Conversation): void {
+function reportAgain(conversation: Conversation, count = 1): void {
   later(conversation.machine, REPORT_MS, () => {
     if (conversation.isOver) return;
     tellReport(conversation);
-    reportAgain(conversation);
+    if (count % RETOLD_REPORTS === 0) tellFolders(conversation, 'ended');
+    reportAgain(conversation, count + 1);
   });
 }
 
