@@ -83,7 +83,7 @@ async function summary(ledger: Ledger, seconds: number): Promise<string> {
   return `${counts.completed}/${total} done${parts.length > 0 ? ` · ${parts.join(' · ')}` : ''} · ${formatDuration(seconds)}`;
 }
 
-export async function areSettled(ledger: Ledger, tasks: readonly string[]): Promise<boolean> {
+async function areSettled(ledger: Ledger, tasks: readonly string[]): Promise<boolean> {
   for (let index = 0; index < tasks.length; index += 500) {
     const rows = await ledger
       .selectFrom('task')

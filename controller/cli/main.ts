@@ -4,7 +4,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { enableCompileCache } from 'node:module';
 import { homedir } from 'node:os';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CommanderError } from 'commander';
 import { machineClock } from './clock.ts';
@@ -13,7 +13,9 @@ import { buildProgram } from './program.ts';
 
 /** The program itself: puts the real world together, and holds the only exit. */
 
-enableCompileCache();
+// Compiled code is kept with our other caches, not where every user of the machine can write.
+const cacheFolder = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'miyabi-fleet');
+enableCompileCache(join(cacheFolder, 'compiled'));
 
 const USAGE_EXIT = 2;
 let liveLine = '';

@@ -1,4 +1,3 @@
-import { styleText } from 'node:util';
 import { formatDuration } from '../clock.ts';
 import type { Results } from '../operations/results.ts';
 import type { Status } from '../operations/status.ts';
@@ -6,26 +5,6 @@ import type { Door } from './door.ts';
 import { table } from './table.ts';
 
 /** Words for people. The JSON is the API; this may change freely. */
-
-const COLORS: Readonly<Record<string, 'green' | 'red' | 'yellow' | 'cyan' | 'gray'>> = {
-  completed: 'green',
-  up: 'green',
-  idle: 'green',
-  failed: 'red',
-  down: 'red',
-  gone: 'red',
-  parked: 'yellow',
-  unknown: 'yellow',
-  degraded: 'yellow',
-  running: 'cyan',
-  busy: 'cyan',
-  cancelled: 'gray',
-};
-
-export function paint(door: Door, word: string): string {
-  const color = COLORS[word];
-  return door.hasColor && color ? styleText(color, word, { validateStream: false }) : word;
-}
 
 export function reportText(door: Door, results: Results): string {
   const { tasks, seconds, agents, efficiency, usage } = results;

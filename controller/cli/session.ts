@@ -28,7 +28,7 @@ export function readFleet(door: Door, options: GlobalOptions, flags: Flags = {})
   });
 }
 
-export function ledgerPath(fleet: Fleet): string {
+function ledgerPath(fleet: Fleet): string {
   return join(fleet.stateFolder, 'ledger.db');
 }
 

@@ -41,7 +41,7 @@ function forget(world: World, sight: Sight): void {
 }
 
 /** Closes what is left of a link: from now on nothing is known of the node. */
-export function lose(sight: Sight, why: string): void {
+function lose(sight: Sight, why: string): void {
   sight.link?.close();
   sight.link = null;
   sight.boot = null;

@@ -15,10 +15,3 @@ export interface Node {
 
 export const NODE_STATES = ['up', 'degraded', 'down', 'unknown', 'draining'] as const;
 export type NodeState = (typeof NODE_STATES)[number];
-
-/** What a node says of itself when greeted. */
-export interface NodeFacts {
-  boot: string;
-  vcpu: number;
-  memoryGiB: number;
-}

@@ -8,7 +8,7 @@ import { secondsOf, UsageStatus } from './show.ts';
 
 const Input = z.object({ tasks: z.array(z.string()).max(100_000), agents: z.int().min(1) });
 
-export const TaskResult = z.object({
+const TaskResult = z.object({
   task: z.string(),
   title: z.string(),
   state: z.enum(TASK_STATES),

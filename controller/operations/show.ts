@@ -10,7 +10,7 @@ import { TaskStatus, taskStatus } from './list.ts';
 import { type Context, type Look, OUTPUT_VERSION } from './operation.ts';
 import { AgentStatus, agentStatus, NodeStatus, nodeStatus, readSeen } from './status.ts';
 
-export const AttemptStatus = z.object({
+const AttemptStatus = z.object({
   id: z.string(),
   task: z.string(),
   ordinal: z.int(),
@@ -97,7 +97,7 @@ async function attemptsOf(ledger: Ledger, where: { task?: string; agent?: number
   return (await readAttempts(ledger, { ...where, limit: ATTEMPTS_MAX })).map(attemptStatus);
 }
 
-export function attemptStatus(attempt: AttemptView): z.infer<typeof AttemptStatus> {
+function attemptStatus(attempt: AttemptView): z.infer<typeof AttemptStatus> {
   const { intendedAt: _, startedAt, endedAt, ...rest } = attempt;
   return {
     ...rest,

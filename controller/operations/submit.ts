@@ -8,7 +8,7 @@ import { Name, TaskSpec } from '../task/task.ts';
 import type { Change } from './operation.ts';
 
 /** Tasks as plan files give them, already parsed: durations are seconds, priorities numbers. */
-export const Submitted = z
+const Submitted = z
   .array(z.looseObject({ id: Name }))
   .min(1)
   .max(100_000);

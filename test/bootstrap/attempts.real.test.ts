@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { appendFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'vitest';
 import { orderHash } from '../../controller/node/shell.ts';
@@ -8,16 +8,253 @@ import { Secret } from '../../controller/secret.ts';
 import { aNodeWith, processesWith, rawStream, until } from './ground.ts';
 
 const HARD = [
-  '-n -e --help', "it's \"quoted\" $(touch hacked) `touch hacked` $HOME ${HOME} \\ \\n %s !!", '日本語 👍🏽 \u{10ffff}', '', '\ttabs\r\n\x01\x1b[31m\x7f', 'FLEET_FILTER', '1 stop x cancelled', "'''",
+  '-n -e --help',
+  'it\'s "quoted" $(touch hacked) `touch hacked` $HOME ${HOME} \\ \\n %s !!',
+  '日本語 👍🏽 \u{10ffff}',
+  '',
+  '\ttabs\r\n\x01\x1b[31m\x7f',
+  'FLEET_FILTER',
+  '1 stop x cancelled',
+  "'''",
 ].join('\n');
 
 describe.concurrent('an attempt on a node', () => {
-  test.each<[string, string]>([
+  test.for<[string, string]>([
     ['with quotes, commands, Japanese and control characters', HARD],
     ['of 100 KB', `-${'日本$(x)\n'.repeat(8500)}`],
-    ['with newlines at both ends', '\n\n x \n\n'],
-    ['of nothing', ''],
-  ])('gets a prompt %s byte for byte, as input and as file', async (_, prompt, context = {} as never) => {
-    await promptArrives(context, prompt);
+    ['with newlines at both ends, and none', '\n\n x \n\n'],
+  ])('gets a prompt %s byte for byte, as its input and as its file', async ([, prompt], context) => {
+    const here = await (await aNodeWith(context)).greet();
+    const attempt = await here.start('cat >in; cp "$FLEET_PROMPT_FILE" file; pwd', { prompt });
+    context.expect(await here.ended(attempt)).toMatchObject({ how: 'exited', exit: 0, stop: null });
+    const work = (await here.said(attempt, '/')).trim();
+    const bytes = Buffer.from(prompt);
+    for (const name of ['in', 'file']) context.expect(bytes.equals(await readFile(join(work, name)))).toBe(true);
+    context.expect((await here.link.evidence(attempt)).out).toBe(`${work}\n`);
+  });
+
+  test('works in a folder whose name holds spaces and quotes', async (context) => {
+    const node = await aNodeWith(context);
+    const here = await node.greet();
+    const cwd = join(node.home, `it's a "work" folder $(x)`);
+    await mkdir(cwd);
+    const attempt = await here.start('pwd', { cwd });
+    await here.ended(attempt);
+    context.expect((await here.link.evidence(attempt)).out).toBe(`${cwd}\n`);
+  });
+
+  test('gets a clean environment: nothing of the controller’s, nothing of the node program’s', async (context) => {
+    const here = await (await aNodeWith(context)).greet();
+    const attempt = await here.start('env', { env: { MINE: '1' } });
+    await here.ended(attempt);
+    const { out } = await here.link.evidence(attempt);
+    context.expect(out).toContain('MINE=1');
+    context.expect(out).toContain(`FLEET_ATTEMPT=${attempt}`);
+    context.expect(out).not.toMatch(/LEAK|FLEET_ROOT|FLEET_PROGRAM/);
+  });
+
+  test('gets its secrets, and no file, word, log or journal holds them while it runs', async (context) => {
+    const node = await aNodeWith(context);
+    const here = await node.greet();
+    const value = `s3cret-'${randomUUID()}'`;
+    const attempt = await here.start('echo "length ${#KEY}"; read -r go <go', {
+      secrets: { KEY: new Secret(value) },
+      stdin: 'none',
+      cwd: node.home,
+    });
+    context.expect(await here.said(attempt, 'length')).toBe(`length ${value.length}\n`);
+    const plain = value.slice(8, -1);
+    context
+      .expect(execFileSync('sh', ['-c', 'grep -rlF -- "$1" "$2" || :', 'sh', plain, node.home], { encoding: 'utf8' }))
+      .toBe('');
+    const words = processesWith(`FLEET_ATTEMPT=${attempt}`).map((pid) => `/proc/${pid}/cmdline`);
+    context.expect((await Promise.all(words.map((file) => readFile(file, 'utf8')))).join('')).not.toContain(plain);
+    await here.link.stop(attempt, 'cancelled');
+    await here.ended(attempt);
+  });
+
+  test('whose worker dies before it has read its secrets leaves none behind', async (context) => {
+    const node = await aNodeWith(context);
+    const here = await node.greet();
+    const secret = join(here.folder('x'), '..');
+    const attempt = randomUUID();
+    // The gate is full, so its worker waits with the file still there.
+    const gates = await fullGates(context, node.root);
+    await here.start('echo ran', { attempt, gated: true, secrets: { KEY: new Secret('s3cret-value') } });
+    const worker = await here.workerOf(attempt);
+    const file = join(secret, attempt, 'secret');
+    context.expect(((await stat(file)).mode & 0o777).toString(8)).toBe('600');
+    process.kill(worker, 'SIGKILL');
+    context.expect(await here.ended(attempt)).toMatchObject({ how: 'lost' });
+    await context.expect(stat(file)).rejects.toThrow('ENOENT');
+    context.expect(await readFile(join(here.folder(attempt), 'out'), 'utf8')).toBe('');
+    gates();
+  });
+
+  test('leaves nothing that others may read: files 0600, folders 0700', async (context) => {
+    const node = await aNodeWith(context);
+    const here = await node.greet();
+    const attempt = await here.start('echo hi; mkdir -p a/b; echo x >a/b/c', {
+      secrets: { KEY: new Secret('value-value') },
+    });
+    await here.ended(attempt);
+    await until('a report', () => here.reports.some(({ is }) => is === 'machine'));
+    const find = (type: string, mode: string) =>
+      execFileSync('find', [join(node.home, '.miyabi'), '-type', type, '-perm', mode], { encoding: 'utf8' });
+    context.expect(find('f', '/077')).toBe('');
+    context.expect(find('d', '/077')).toBe('');
+    context.expect(find('f', '-600').split('\n').length).toBeGreaterThan(8);
   });
 });
+
+describe.concurrent('an attempt that is sent', () => {
+  test('twice begins once; under the same id with another content it is refused', async (context) => {
+    const here = await (await aNodeWith(context)).greet();
+    const order = here.order('echo once');
+    context.expect(await here.link.start(order)).toBe('new');
+    context.expect(await here.link.start(order)).toBe('same');
+    await here.ended(order.attempt);
+    context.expect(await here.link.start(order)).toBe('same');
+    await context.expect(here.link.start({ ...order, prompt: 'other' })).rejects.toMatchObject({ code: 'protocol' });
+    context.expect((await here.link.evidence(order.attempt)).out).toBe('once\n');
+    context.expect(here.records.filter(({ is }) => is === 'end')).toHaveLength(1);
+  });
+
+  test('after it was ended never runs, also when the controller died between the two', async (context) => {
+    const here = await (await aNodeWith(context)).greet();
+    const order = here.order('touch ran');
+    context.expect(await here.link.stop(order.attempt, 'cancelled')).toBe('buried');
+    context.expect(await here.link.start(order)).toBe('buried');
+    await context.expect(stat(here.folder(order.attempt))).rejects.toThrow('ENOENT');
+  });
+
+  test('for an earlier boot never runs', async (context) => {
+    const here = await (await aNodeWith(context)).greet();
+    context.expect(await here.link.start(here.order('true', { boot: 'an-earlier-one' }))).toBe('boot');
+  });
+
+  test('and cut short before it was begun can be ended, and then never runs', async (context) => {
+    const node = await aNodeWith(context);
+    const here = await node.greet();
+    const order = here.order('touch ran');
+    // What a killed server leaves: the lock and a part of the folder.
+    await writeFile(join(node.root, 'lock', order.attempt), `${orderHash(order)}\n`);
+    await mkdir(here.folder(order.attempt));
+    await writeFile(join(here.folder(order.attempt), 'secret'), 'export KEY=value\n');
+    context.expect(await here.link.stop(order.attempt, 'cancelled')).toBe('buried');
+    context.expect(await here.link.start(order)).toBe('buried');
+    await context.expect(stat(here.folder(order.attempt))).rejects.toThrow('ENOENT');
+  });
+
+  test('and cut short before it was begun begins when it is sent again', async (context) => {
+    const node = await aNodeWith(context);
+    const here = await node.greet();
+    const order = here.order('echo whole');
+    await writeFile(join(node.root, 'lock', order.attempt), `${orderHash(order)}\n`);
+    context.expect(await here.link.start(order)).toBe('same');
+    context.expect(await here.ended(order.attempt)).toMatchObject({ how: 'exited', exit: 0 });
+  });
+});
+
+describe.concurrent('the stream to a node', () => {
+  test('waits for the rest of a line that stalls half-way, as long as it takes', async (context) => {
+    const { lines, stream } = await rawStream(context, await withProgram(context));
+    stream.write('1 hello ledger machine 0 0\n');
+    await until('the greeting', () => lines.some((line) => line.startsWith('A 1 {"ok":true')));
+    const reports = () => lines.filter((line) => line.startsWith('R node')).length;
+    stream.write('2 st');
+    const before = reports();
+    await until('two reports while the line stalls', () => reports() >= before + 2);
+    stream.write(`op ${randomUUID()} cancelled\n`);
+    context
+      .expect(await until('an answer', () => lines.find((line) => line.startsWith('A 2 '))))
+      .toBe('A 2 {"ok":true,"was":"buried"}');
+  });
+
+  test('obeys nobody who has not greeted', async (context) => {
+    const { lines, stream } = await rawStream(context, await withProgram(context));
+    stream.write(`1 stop ${randomUUID()} cancelled\n`);
+    await stream.ended;
+    context.expect(lines.at(-1)).toContain('greet first');
+  });
+
+  test('is taken over by the next controller of the same ledger, and refused to another ledger’s', async (context) => {
+    const node = await withProgram(context);
+    const first = await rawStream(context, node);
+    first.stream.write('1 hello ledger machine 0 0\n');
+    await until('the greeting', () => first.lines.some((line) => line.includes('"epoch":1')));
+    const second = await rawStream(context, node);
+    second.stream.write('1 hello ledger machine 0 0\n');
+    await until('a higher epoch', () => second.lines.some((line) => line.includes('"epoch":2')));
+    await first.stream.ended;
+    const stranger = await rawStream(context, node);
+    stranger.stream.write('1 hello other machine 0 0\n');
+    context
+      .expect(await until('a refusal', () => stranger.lines.find((line) => line.startsWith('A 1 '))))
+      .toContain('"code":"owned","message":"ledger machine"');
+  });
+});
+
+describe.concurrent('a journal that an agent has written into', () => {
+  test('changes nothing where the lines are no records', async (context) => {
+    const node = await aNodeWith(context);
+    const here = await node.greet();
+    const attempt = await here.start('echo one; read -r go <go', { stdin: 'none', cwd: node.home });
+    await here.said(attempt, 'one');
+    const garbage = [
+      'end',
+      'end x y z',
+      `end ${attempt}`,
+      `end ${attempt} 001 exited 0`,
+      `end ${attempt} -1 exited 0 0 -`,
+      '\0\x01\xff',
+      'A 1 {"ok":true}',
+      `${'x'.repeat(9000)} end ${attempt} 001 exited 0 0 -`,
+      '',
+    ].join('\n');
+    await appendFile(join(node.root, 'journal'), `${garbage}no newline`);
+    const next = await here.start('echo two', { agent: 2 });
+    context.expect(await here.ended(next)).toMatchObject({ exit: 0 });
+    context.expect(here.records.filter((record) => record.is === 'end' && record.attempt === attempt)).toEqual([]);
+    context.expect(await here.link.stop(attempt, 'cancelled')).toBe('stopping');
+    context.expect(await here.ended(attempt)).toMatchObject({ how: 'exited', stop: 'cancelled' });
+  });
+
+  test('or taken away loses no end: the folders hold it, until it is acknowledged', async (context) => {
+    const node = await aNodeWith(context);
+    const here = await node.greet();
+    const attempt = await here.start('exit 7');
+    await here.ended(attempt);
+    here.link.close();
+    await here.link.ended;
+    await rm(join(node.root, 'journal'));
+    const again = await node.greet();
+    context.expect(again.records).toMatchObject([{ is: 'end', attempt, exit: 7 }]);
+    await again.link.acknowledge([attempt]);
+    again.link.close();
+    await again.link.ended;
+    context.expect((await node.greet()).records).toEqual([]);
+  });
+});
+
+/** A node with its program in place and nobody connected. */
+async function withProgram(context: Parameters<typeof aNodeWith>[0]) {
+  const node = await aNodeWith(context);
+  const here = await node.greet();
+  here.link.close();
+  await here.link.ended;
+  await rm(join(node.root, 'epoch'));
+  return node;
+}
+
+/** Takes every place among the starts in progress; the returned function gives them back. */
+async function fullGates(context: Parameters<typeof aNodeWith>[0], root: string): Promise<() => void> {
+  const { spawn } = await import('node:child_process');
+  const script =
+    'for n in $(seq 0 255); do eval "exec {fd}>\\"$1/gate/$n\\""; flock -n "$fd" || exit 1; done; echo held; sleep infinity';
+  const holder = spawn('bash', ['-c', script, 'bash', root], { stdio: ['ignore', 'pipe', 'inherit'], detached: true });
+  const give = () => void process.kill(-(holder.pid ?? 0), 'SIGKILL');
+  context.onTestFailed(give);
+  await new Promise((resolve) => holder.stdout.once('data', resolve));
+  return give;
+}

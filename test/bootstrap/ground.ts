@@ -10,7 +10,14 @@ import type { AttemptRecord } from '../../controller/node/journal.ts';
 import { type Link, openLink } from '../../controller/node/link.ts';
 import { loadProgram, type NodeProgram } from '../../controller/node/program.ts';
 import type { ReportLine } from '../../controller/node/report.ts';
-import { promptFile, removeFleet, runScript, type StartOrder, serveWords, workFolder } from '../../controller/node/shell.ts';
+import {
+  promptFile,
+  removeFleet,
+  runScript,
+  type StartOrder,
+  serveWords,
+  workFolder,
+} from '../../controller/node/shell.ts';
 import type { Secret } from '../../controller/secret.ts';
 import { openLocal } from '../../controller/transport/local.ts';
 import type { Transport } from '../../controller/transport/transport.ts';
@@ -22,7 +29,11 @@ const clock: Clock = {
 };
 
 /** Waits for a condition, at most so long; gives what it gave. */
-export async function until<T>(what: string, condition: () => T | undefined | false | Promise<T | undefined | false>, msMax = 20_000): Promise<T> {
+export async function until<T>(
+  what: string,
+  condition: () => T | undefined | false | Promise<T | undefined | false>,
+  msMax = 20_000,
+): Promise<T> {
   const limit = performance.now() + msMax;
   for (;;) {
     const found = await condition();
@@ -34,16 +45,18 @@ export async function until<T>(what: string, condition: () => T | undefined | fa
 
 /** Process ids whose words or environment hold a text; a zombie runs no more. */
 export function processesWith(text: string): number[] {
-  return readdirSync('/proc').filter((name) => /^\d+$/.test(name) && name !== String(process.pid)).flatMap((name) => {
-    const read = (file: string) => {
-      try {
-        return readFileSync(`/proc/${name}/${file}`, 'utf8');
-      } catch {
-        return ''; // it ended meanwhile, or is not ours
-      }
-    };
-    return read('cmdline').includes(text) || read('environ').includes(text) ? [Number(name)] : [];
-  });
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && name !== String(process.pid))
+    .flatMap((name) => {
+      const read = (file: string) => {
+        try {
+          return readFileSync(`/proc/${name}/${file}`, 'utf8');
+        } catch {
+          return ''; // it ended meanwhile, or is not ours
+        }
+      };
+      return read('cmdline').includes(text) || read('environ').includes(text) ? [Number(name)] : [];
+    });
 }
 
 export interface NodeDifference {
@@ -74,7 +87,10 @@ export async function aNodeWith(context: TestContext, different: NodeDifference 
   const home = different.home ?? (await mkdtemp(join(homedir(), '.ft-')));
   const fleet = different.fleet ?? `t${randomBytes(4).toString('hex')}`;
   const program = different.program ?? (await loadProgram());
-  const transport = prefixed(openLocal({ PATH: process.env.PATH, HOME: home, LEAK: 'from-the-controller' }), different.before ?? []);
+  const transport = prefixed(
+    openLocal({ PATH: process.env.PATH, HOME: home, LEAK: 'from-the-controller' }),
+    different.before ?? [],
+  );
   context.onTestFinished(async () => {
     await transport.run(removeFleet(fleet, program.hash, program.text));
     for (const pid of processesWith(`HOME=${home}\0`)) killIfThere(pid);
@@ -103,7 +119,10 @@ function prefixed(transport: Transport, before: readonly string[]): Transport {
 export type Greeted = Awaited<ReturnType<typeof greet>>;
 
 /** A greeted connection with what the node said on it. */
-async function greet(context: TestContext, node: { fleet: string; root: string; program: NodeProgram; transport: Transport }) {
+async function greet(
+  context: TestContext,
+  node: { fleet: string; root: string; program: NodeProgram; transport: Transport },
+) {
   const records: AttemptRecord[] = [];
   const reports: ReportLine[] = [];
   const link: Link = await openLink(
@@ -126,9 +145,11 @@ async function greet(context: TestContext, node: { fleet: string; root: string; 
       return order.attempt;
     },
     ended: (attempt: string, msMax?: number) =>
-      until(`the end of ${attempt}`, () => records.find((record) => record.is === 'end' && record.attempt === attempt), msMax) as Promise<
-        Extract<AttemptRecord, { is: 'end' }>
-      >,
+      until(
+        `the end of ${attempt}`,
+        () => records.find((record) => record.is === 'end' && record.attempt === attempt),
+        msMax,
+      ) as Promise<Extract<AttemptRecord, { is: 'end' }>>,
     /** What an attempt has printed, once that holds a text. */
     said: (attempt: string, text: string) =>
       until(`${text} from ${attempt}`, async () => {
@@ -146,7 +167,12 @@ async function workerOf(folder: string): Promise<number> {
   });
 }
 
-function orderFor(root: string, link: Link, script: string, { cwd, env, stdin, gated, ...different }: OrderDifference): StartOrder {
+function orderFor(
+  root: string,
+  link: Link,
+  script: string,
+  { cwd, env, stdin, gated, ...different }: OrderDifference,
+): StartOrder {
   const attempt = different.attempt ?? randomUUID();
   const agent = different.agent ?? 1;
   const words = ['sh', '-c', script];

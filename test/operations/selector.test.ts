@@ -1,0 +1,49 @@
+import { describe, expect, test } from 'vitest';
+import { FleetError } from '../../controller/errors.ts';
+import { selectAgents } from '../../controller/operations/selector.ts';
+
+const AGENTS = [
+  { number: 1, node: 'mugen', category: 'coding', state: 'idle' },
+  { number: 2, node: 'mugen', category: 'coding', state: 'busy' },
+  { number: 3, node: 'majin', category: 'research', state: 'idle' },
+  { number: 10, node: 'majin', category: null, state: 'unknown' },
+];
+const numbers = (...words: string[]) => selectAgents(AGENTS, words).map(({ number }) => number);
+
+describe('agents are chosen', () => {
+  test.each([
+    [['1'], [1]],
+    [['2-10'], [2, 3, 10]],
+    [['node:majin'], [3, 10]],
+    [['category:coding'], [1, 2]],
+    [['state:idle'], [1, 3]],
+    [['all'], [1, 2, 3, 10]],
+    [
+      ['10', '1'],
+      [1, 10],
+    ],
+    [
+      ['1,3', 'node:majin'],
+      [1, 3, 10],
+    ],
+    [
+      ['1', '1-2', 'all'],
+      [1, 2, 3, 10],
+    ],
+  ])('by %s', (words, expected) => {
+    expect(numbers(...words)).toEqual(expected);
+  });
+
+  test.each([['7'], ['node:nowhere'], ['category:none'], ['9-4']])(
+    'and %s, which matches none, is refused by name',
+    (word) => {
+      expect(() => numbers(word)).toThrow(
+        expect.objectContaining({ code: 'not-found', message: expect.stringContaining(word) as string }),
+      );
+    },
+  );
+
+  test.each([[''], ['everyone'], ['1 - 2'], ['-1'], ['name:x'], [',']])('but not by %j, which says nothing', (word) => {
+    expect(() => numbers(word)).toThrow(FleetError);
+  });
+});
