@@ -31,7 +31,7 @@ const TABLE: readonly Row[] = [
   { level: 4, files: ['transport/ssm.ts', 'node/power.ts', 'node/ec2.ts', 'node/pretend.ts'] },
   { level: 4, files: ['ledger/ledger.ts', 'ledger/tables.ts', 'ledger/sqlite.ts', 'ledger/postgres.ts'] },
   { level: 4, files: ['ledger/attempts.ts', 'ledger/inbox.ts', 'ledger/lock.ts', 'ledger/read.ts'] },
-  { level: 4, files: ['ledger/sights.ts', 'ledger/tasks.ts'] },
+  { level: 4, files: ['ledger/needs.ts', 'ledger/sights.ts', 'ledger/tasks.ts'] },
   { level: 4, files: ['ledger/migrations/*.ts', 'config/load.ts', 'config/inventory.ts', 'config/plan.ts'] },
   { level: 4, files: ['config/file.ts', 'node/link.ts', 'node/program.ts', 'transport/lines.ts'] },
   { level: 5, files: ['fleet/observe.ts', 'fleet/apply.ts', 'fleet/apply/*.ts', 'fleet/tick.ts', 'fleet/run.ts'] },

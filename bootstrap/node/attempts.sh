@@ -64,6 +64,11 @@ stop_attempt() {
   if take_lock "$2" buried; then answer "$1" '{"ok":true,"was":"buried"}'; return; fi
   if [ "$(<"$FLEET_ROOT/lock/$2")" = buried ]; then answer "$1" '{"ok":true,"was":"buried"}'; return; fi
   if end_of "$2"; then answer "$1" '{"ok":true,"was":"ended"}'; journal "$REPLY"; return; fi
+  if [ ! -e "$FLEET_ROOT/open/$2" ]; then # its start was cut short by the death of a former server: it never began
+    printf 'buried\n' >"$FLEET_ROOT/lock/$2" && rm -rf "$FLEET_ROOT/attempts/$2"
+    answer "$1" '{"ok":true,"was":"buried"}'
+    return
+  fi
   ask_to_end "$2" "$3"
   answer "$1" '{"ok":true,"was":"stopping"}'
 }

@@ -10,7 +10,8 @@ find_cgroups() {
   own=${own%%/miyabi-*}
   [ -n "$mount" ] && [ -w "$mount$own/cgroup.procs" ] && [ -w "$mount$own" ] || return 0
   [ -e "$mount$own/cgroup.kill" ] || [ "$own" = / ] || return 0
-  CGROUP="${mount}${own%/}/miyabi-${FLEET_ROOT##*/}"
+  # Two homes may hold a fleet of one name: the folder's own number tells them apart.
+  CGROUP="${mount}${own%/}/miyabi-${FLEET_ROOT##*/}-$(stat -c %d-%i "$FLEET_ROOT")"
   mkdir -p "$CGROUP" 2>/dev/null && [ -e "$CGROUP/cgroup.kill" ] || CGROUP=
 }
 

@@ -5,18 +5,22 @@ answer() { printf 'A %s %s\n' "$1" "$2"; }
 refuse() { printf 'A %s {"ok":false,"code":"%s","message":"%s"}\n' "$1" "$2" "$3"; }
 
 serve() {
-  local line reported=-2
+  local line='' part code reported=-2
   GREETED=
   trap 'leave' EXIT
   trap 'exit 0' TERM HUP INT
   printf 'H %s %s\n' "$PROTOCOL" "$BASHPID"
   while :; do
-    if IFS= read -r -t 2 line; then
+    IFS= read -r -t 2 part
+    code=$?
+    line+=$part # one that stalls half-way goes on: its rest must not be taken for another line
+    if [ "$code" -eq 0 ]; then
       # shellcheck disable=SC2086
       set -f -- $line
       set +f
+      line=
       [ $# -ge 2 ] && obey "$@"
-    elif [ $? -le 128 ]; then
+    elif [ "$code" -le 128 ]; then
       exit 0 # the controller closed the stream, or is gone
     fi
     if [ -n "$GREETED" ] && [ $((SECONDS - reported)) -ge 2 ]; then

@@ -14,18 +14,35 @@ import type { Sight, World } from './world.ts';
 
 const TAKEN_AT_ONCE_MAX = 200;
 const READ_AT_ONCE_MAX = 16;
+/** Longest that a tick waits for the evidence of ends. */
+const TAKING_MS_MAX = 100;
 
 type EndRecord = Extract<AttemptRecord, { is: 'end' }>;
 
+/** A node that answers slowly is waited for only a moment: what it has to say is taken in beside the next ticks. */
 export async function takeRecords(world: World): Promise<void> {
-  await Promise.all([...world.sights.values()].map((sight) => takeFrom(world, sight)));
+  const takings = [...world.sights.values()].flatMap((sight) => beginTaking(world, sight) ?? []);
+  if (takings.length === 0) return;
+  const enough = new AbortController();
+  await Promise.race([Promise.all(takings), world.clock.sleep(TAKING_MS_MAX, enough.signal)]);
+  enough.abort();
+}
+
+function beginTaking(world: World, sight: Sight): Promise<void> | undefined {
+  if (sight.isTaking || !sight.link || sight.records.length === 0) return undefined;
+  sight.isTaking = true;
+  const taking = takeFrom(world, sight).finally(() => {
+    sight.isTaking = false;
+    if (sight.records.length > 0) world.wake();
+  });
+  world.track(taking);
+  return taking.catch(() => {}); // whoever tracks it hears of its failure
 }
 
 async function takeFrom(world: World, sight: Sight): Promise<void> {
   const { link } = sight;
   if (!link || sight.records.length === 0) return;
   const records = sight.records.splice(0, TAKEN_AT_ONCE_MAX);
-  if (sight.records.length > 0) world.wake();
   const ends = [...new Map(records.filter((record) => record.is === 'end').map((end) => [end.attempt, end])).values()];
   const settlements = await readEnds(world, sight, ends);
   const now = world.clock.now();

@@ -39,6 +39,8 @@ export interface Sight extends Omit<NodeSight, 'sessions' | 'attempts' | 'inFlig
   /** Why it will not have us, however often we ask; null while it may. */
   refusal: FleetError | null;
   connecting: boolean;
+  /** Its records are being taken into the ledger. */
+  isTaking: boolean;
   /** Connections that failed since one held. */
   failures: number;
   /** Monotonic ms before which no new connection is tried. */
@@ -73,6 +75,7 @@ export function newSight(name: string): Sight {
     link: null,
     refusal: null,
     connecting: false,
+    isTaking: false,
     failures: 0,
     retryAt: 0,
     heardAt: 0,

@@ -4,7 +4,8 @@ import type { AfterAttempt } from '../task/retry.ts';
 import type { FleetEvent } from './event.ts';
 import { numbersIn, record, type Writing } from './ledger.ts';
 import { isDue } from './read.ts';
-import { fireDependents, laneOf, parkDependents } from './tasks.ts';
+import { fireDependents, parkDependents } from './needs.ts';
+import { laneOf } from './tasks.ts';
 
 /** Attempts: intended, started, ended. Every function is one part of a transaction. */
 
@@ -144,14 +145,21 @@ export async function settleAttempt(tx: Writing, settlement: Settlement, now: nu
     })
     .where('id', '=', attempt)
     .where('state', 'in', ['intended', 'started'])
-    .returning(['task', 'agent', 'node'])
+    .returning(['task', 'agent', 'node', 'stopping'])
     .executeTakeFirst();
   if (!row) return false;
+  const { stopping, ...at } = row;
   await saveUsage(tx, attempt, reading);
-  await moveTask(tx, row, settlement, now);
+  await moveTask(tx, at, { ...settlement, after: heedCancel(settlement.after, stopping) }, now);
   const data = { verdict: reading.verdict, ...(reading.message ? { message: reading.message.slice(0, 300) } : {}) };
-  await record(tx, [{ at: now, kind: 'attempt_ended', attempt, ...row, data }]);
+  await record(tx, [{ at: now, kind: 'attempt_ended', attempt, ...at, data }]);
   return true;
+}
+
+/** What a person cancelled is not begun again, however its attempt came to its end before the node was told. */
+function heedCancel(after: AfterAttempt, stopping: string | null): AfterAttempt {
+  if (stopping !== 'cancelled' || (after.next !== 'queued' && after.next !== 'parked')) return after;
+  return { ...after, next: 'cancelled', reason: 'cancelled by a person', notBefore: 0 };
 }
 
 /** A response is counted once in the whole ledger, however often its record is read. */
@@ -210,8 +218,7 @@ async function moveTask(
     { at: now, kind, ...at, ...(after.reason ? { data: { reason: after.reason.slice(0, 300) } } : {}) },
   ]);
   if (after.next === 'completed') await fireDependents(tx, at.task, now);
-  else if (settled) await parkDependents(tx, at.task, after.next === 'failed' ? 'failed' : 'was cancelled', now);
-  else if (after.next === 'parked') await parkDependents(tx, at.task, 'is parked', now);
+  else if (after.next !== 'queued') await parkDependents(tx, at.task, after.next, now);
 }
 
 /** Records that attempts are to end; the plan tells the node, again and again until the end is seen. */

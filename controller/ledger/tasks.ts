@@ -3,6 +3,7 @@ import { FleetError } from '../errors.ts';
 import type { TaskSpec, TaskState } from '../task/task.ts';
 import type { FleetEvent } from './event.ts';
 import { record, type Writing } from './ledger.ts';
+import { explainBlocked, isBadEnd, needsReason, parkDependents, unparkDependents } from './needs.ts';
 
 /** Tasks: taken in, cancelled, tried again. Every function is one part of a transaction. */
 
@@ -65,6 +66,10 @@ export async function acceptTasks(
     events.push(...batch.map((spec) => ({ at: now, kind: 'task_accepted' as const, task: spec.id })));
   }
   await record(tx, events);
+  for (const need of new Set(fresh.flatMap((spec) => spec.needs ?? []))) {
+    const state = states.get(need)?.state ?? '';
+    if (isBadEnd(state)) await parkDependents(tx, need, state, now); // it will not be completed by waiting
+  }
   return {
     accepted: fresh.map((spec) => spec.id),
     known: specs.filter((spec) => states.has(spec.id)).map((spec) => spec.id),
@@ -90,7 +95,7 @@ function taskRow(spec: AcceptedTask, states: ReadonlyMap<string, { state: string
     env: JSON.stringify(spec.env ?? {}),
     labels: JSON.stringify(spec.labels ?? []),
     state: waiting.length > 0 ? 'blocked' : 'queued',
-    reason: waiting.length > 0 ? `needs ${waiting.slice(0, 5).join(', ')}` : null,
+    reason: waiting.length > 0 ? needsReason(waiting) : null,
     parked_by: null,
     not_before: 0,
     deps_left: waiting.length,
@@ -133,56 +138,6 @@ function refuseUnknownNeeds(specs: readonly AcceptedTask[], states: ReadonlyMap<
   }
 }
 
-/** A completed task fires its dependents in the same transaction. */
-export async function fireDependents(tx: Writing, task: string, now: number): Promise<void> {
-  const dependents = tx.selectFrom('need').select('task').where('needs', '=', task);
-  await tx
-    .updateTable('task')
-    .set((row) => ({ deps_left: row('deps_left', '-', 1) }))
-    .where('id', 'in', dependents)
-    .where('deps_left', '>', 0)
-    .execute();
-  const ready = await tx
-    .updateTable('task')
-    .set({ state: 'queued', reason: null, parked_by: null })
-    .where('id', 'in', dependents)
-    .where('deps_left', '=', 0)
-    .where((row) => row.or([row('state', '=', 'blocked'), row('parked_by', 'is not', null)]))
-    .returning('id')
-    .execute();
-  await record(
-    tx,
-    ready.map(({ id }) => ({ at: now, kind: 'task_unblocked' as const, task: id })),
-  );
-}
-
-/** What needs a task that ended badly waits with the reason, and so does what needs that. */
-export async function parkDependents(tx: Writing, task: string, why: string, now: number): Promise<void> {
-  let causes: readonly string[] = [task];
-  for (let depth = 0; causes.length > 0 && depth < 10_000; depth += 1) {
-    const parked: string[] = [];
-    for (const cause of causes) {
-      const rows = await tx
-        .updateTable('task')
-        .set({
-          state: 'parked',
-          reason: `needs ${cause}, which ${cause === task ? why : 'is parked'}`,
-          parked_by: cause,
-        })
-        .where('id', 'in', tx.selectFrom('need').select('task').where('needs', '=', cause))
-        .where('state', '=', 'blocked')
-        .returning('id')
-        .execute();
-      parked.push(...rows.map(({ id }) => id));
-    }
-    await record(
-      tx,
-      parked.map((id) => ({ at: now, kind: 'task_parked' as const, task: id })),
-    );
-    causes = parked;
-  }
-}
-
 /** A task that cannot begin until a person does something; only while it is queued. */
 export async function parkTask(tx: Writing, task: string, reason: string, now: number): Promise<void> {
   const row = await tx
@@ -194,22 +149,7 @@ export async function parkTask(tx: Writing, task: string, reason: string, now: n
     .executeTakeFirst();
   if (!row) return;
   await record(tx, [{ at: now, kind: 'task_parked', task, data: { reason: reason.slice(0, 300) } }]);
-  await parkDependents(tx, task, 'is parked', now);
-}
-
-/** The opposite: the cause is tried again, so what it parked waits for it again. */
-async function unparkDependents(tx: Writing, task: string): Promise<void> {
-  let causes: readonly string[] = [task];
-  while (causes.length > 0) {
-    const rows = await tx
-      .updateTable('task')
-      .set((row) => ({ state: 'blocked', reason: row.ref('parked_by'), parked_by: null }))
-      .where('parked_by', 'in', [...causes])
-      .where('state', '=', 'parked')
-      .returning('id')
-      .execute();
-    causes = rows.map(({ id }) => id);
-  }
+  await parkDependents(tx, task, 'parked', now);
 }
 
 const CANCELLABLE: readonly TaskState[] = ['queued', 'blocked', 'parked'];
@@ -231,7 +171,7 @@ export async function cancelTasks(
       .set({ state: 'cancelled', reason: 'cancelled by a person', parked_by: null, ended_at: now })
       .where('id', '=', id)
       .execute();
-    await parkDependents(tx, id, 'was cancelled', now);
+    await parkDependents(tx, id, 'cancelled', now);
   }
   for (const id of stopping) {
     await tx
@@ -269,6 +209,7 @@ export async function retryTasks(tx: Writing, ids: readonly string[], now: numbe
       .join(', ');
     throw new FleetError('unlawful', `only failed, cancelled and parked tasks can be tried again: ${list}`);
   }
+  const waiting: string[] = [];
   for (const id of ids) {
     await tx
       .updateTable('task')
@@ -284,8 +225,9 @@ export async function retryTasks(tx: Writing, ids: readonly string[], now: numbe
       }))
       .where('id', '=', id)
       .execute();
-    await unparkDependents(tx, id);
+    waiting.push(id, ...(await unparkDependents(tx, id)));
   }
+  await explainBlocked(tx, waiting, now);
   await record(
     tx,
     ids.map((id) => ({ at: now, kind: 'task_retried' as const, task: id, data: { by: 'person' } })),

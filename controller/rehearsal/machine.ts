@@ -88,7 +88,11 @@ async function fetchTool(tool: PinnedTool, folder: string, { env }: MachineOptio
   // An npm that does not know C libraries brings the programs for all of them; only what runs here is kept.
   let why = 'it has no program for this machine';
   for (const program of await findNatives(tool, folder)) {
-    const said = await run([program, '--version'], env, ASK_MS_MAX);
+    // Asked only for its version, a CLI makes its home all the same: there, not in the user's own.
+    const homes = { CODEX_HOME: join(folder, 'home'), CLAUDE_CONFIG_DIR: join(folder, 'home') };
+    await mkdir(homes.CODEX_HOME, { recursive: true });
+    const said = await run([program, '--version'], { ...env, ...homes }, ASK_MS_MAX);
+    await rm(homes.CODEX_HOME, { recursive: true, force: true });
     if (said.code === 0 && said.output.includes(PINNED_TOOLS[tool].version)) return;
     why = `its program does not run here: ${lastLine(said.output)}`;
     await rm(program);

@@ -86,7 +86,8 @@ export interface Watch {
   executions: Execution[];
 }
 
-const BAD = ['failed', 'cancelled', 'parked'];
+const SAYS: Readonly<Record<string, string>> = { failed: 'failed', cancelled: 'was cancelled', parked: 'is parked' };
+const BAD = Object.keys(SAYS);
 
 /** Every sentence that does not hold now. Cheap when nothing happened since the last look. */
 export function judge(watch: Watch): string[] {
@@ -175,6 +176,8 @@ function judgeTasks(watch: Watch, tasks: readonly TaskRow[], attempts: readonly 
     const cause = task.parked_by === null ? undefined : byId.get(task.parked_by);
     if (task.state === 'parked' && cause && !BAD.includes(cause.state))
       wrong.push(`(a) ${task.id} is parked by ${cause.id}, which is ${cause.state}`);
+    if (cause && !task.reason?.startsWith(`needs ${cause.id}, which ${SAYS[cause.state] ?? ''}`))
+      wrong.push(`(h) ${task.id} is parked by ${cause.id}, which is ${cause.state}, and says: ${task.reason}`);
     if (
       task.state === 'completed' &&
       !attempts.some((attempt) => attempt.task === task.id && attempt.verdict === 'done')

@@ -1,6 +1,6 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, rm, rmdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Fleet } from '../../config/fleet.ts';
 import { loadTasks } from '../../config/plan.ts';
 import { FleetError } from '../../errors.ts';
@@ -122,10 +122,18 @@ function withoutFleet(env: Door['env']): Door['env'] {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('FLEET_')));
 }
 
+/** Other fleets' folders may stand beside ours. */
+async function removeEmpty(folder: string): Promise<void> {
+  await rmdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOTEMPTY' && error.code !== 'ENOENT') throw error;
+  });
+}
+
 async function sweepUp(door: Door, fleet: Fleet): Promise<void> {
   const { hash, text } = await loadProgram();
   const outcome = await openLocal(nodeEnvironment(door.env)).run(removeFleet(fleet.name, hash, text));
   if (outcome.is !== 'exited' || outcome.code !== 0)
     door.say(`Something of the rehearsal may be left: ~/.miyabi/${fleet.name}`);
   await rm(fleet.stateFolder, { recursive: true, force: true });
+  await removeEmpty(dirname(fleet.stateFolder));
 }

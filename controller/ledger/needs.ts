@@ -1,0 +1,102 @@
+import { record, type Writing } from './ledger.ts';
+
+/** What tasks need of each other: counted down, parked when hopeless, told in words. Parts of a transaction. */
+
+/** A completed task fires its dependents in the same transaction. */
+export async function fireDependents(tx: Writing, task: string, now: number): Promise<void> {
+  const dependents = tx.selectFrom('need').select('task').where('needs', '=', task);
+  await tx
+    .updateTable('task')
+    .set((row) => ({ deps_left: row('deps_left', '-', 1) }))
+    .where('id', 'in', dependents)
+    .where('deps_left', '>', 0)
+    .execute();
+  const ready = await tx
+    .updateTable('task')
+    .set({ state: 'queued', reason: null, parked_by: null })
+    .where('id', 'in', dependents)
+    .where('deps_left', '=', 0)
+    .where((row) => row.or([row('state', '=', 'blocked'), row('parked_by', 'is not', null)]))
+    .returning('id')
+    .execute();
+  await record(
+    tx,
+    ready.map(({ id }) => ({ at: now, kind: 'task_unblocked' as const, task: id })),
+  );
+}
+
+const BAD_END = { failed: 'failed', cancelled: 'was cancelled', parked: 'is parked' } as const;
+type BadEnd = keyof typeof BAD_END;
+
+export function isBadEnd(state: string): state is BadEnd {
+  return Object.hasOwn(BAD_END, state);
+}
+
+/** What needs a task that ended badly waits with the reason, and so does what needs that. */
+export async function parkDependents(tx: Writing, task: string, end: BadEnd, now: number): Promise<void> {
+  let causes: readonly string[] = [task];
+  for (let depth = 0; causes.length > 0 && depth < 10_000; depth += 1) {
+    const parked: string[] = [];
+    for (const cause of causes) {
+      const reason = `needs ${cause}, which ${BAD_END[cause === task ? end : 'parked']}`;
+      const rows = await tx
+        .updateTable('task')
+        .set({ state: 'parked', reason, parked_by: cause })
+        .where('id', 'in', tx.selectFrom('need').select('task').where('needs', '=', cause))
+        .where((row) =>
+          row.or([row('state', '=', 'blocked'), row.and([row('parked_by', '=', cause), row('reason', '<>', reason)])]),
+        )
+        .returning('id')
+        .execute();
+      parked.push(...rows.map(({ id }) => id));
+    }
+    await record(
+      tx,
+      parked.map((id) => ({ at: now, kind: 'task_parked' as const, task: id })),
+    );
+    causes = parked;
+  }
+}
+
+/** The opposite: the cause is tried again, so what it parked waits for it again. Gives what was parked, near and far. */
+export async function unparkDependents(tx: Writing, task: string): Promise<string[]> {
+  const unparked: string[] = [];
+  let causes: readonly string[] = [task];
+  while (causes.length > 0) {
+    const rows = await tx
+      .updateTable('task')
+      .set({ state: 'blocked', parked_by: null })
+      .where('parked_by', 'in', [...causes])
+      .where('state', '=', 'parked')
+      .returning('id')
+      .execute();
+    causes = rows.map(({ id }) => id);
+    unparked.push(...causes);
+  }
+  return unparked;
+}
+
+/** Blocked tasks say what they wait for; one of them whose need has ended badly, whenever that was, is parked. */
+export async function explainBlocked(tx: Writing, ids: readonly string[], now: number): Promise<void> {
+  for (const id of ids) {
+    const needs = await tx
+      .selectFrom('need')
+      .innerJoin('task', 'task.id', 'need.needs')
+      .select(['task.id as id', 'task.state as state'])
+      .where('need.task', '=', id)
+      .where('task.state', '<>', 'completed')
+      .orderBy('task.seq')
+      .execute();
+    await tx
+      .updateTable('task')
+      .set({ reason: needsReason(needs.map((need) => need.id)) })
+      .where('id', '=', id)
+      .where('state', '=', 'blocked')
+      .execute();
+    for (const need of needs) if (isBadEnd(need.state)) await parkDependents(tx, need.id, need.state, now);
+  }
+}
+
+export function needsReason(needs: readonly string[]): string {
+  return `needs ${needs.slice(0, 5).join(', ')}`;
+}

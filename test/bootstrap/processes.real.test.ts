@@ -1,0 +1,177 @@
+import { randomInt } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, test } from 'vitest';
+import { aNodeWith, processesWith, until, WITHOUT_CGROUPS } from './ground.ts';
+
+/** A number that no other process has among its words. */
+const aToken = () => String(randomInt(100_000_000, 999_999_999));
+
+/** Children that try to outlive the tool in every usual way. */
+const escapes = (token: string) => `
+  sleep ${token}.1 &
+  setsid sleep ${token}.2 &
+  nohup sleep ${token}.3 >/dev/null 2>&1 &
+  ( ( setsid sh -c 'sleep ${token}.4; :' & ) & )
+  ( trap '' TERM HUP INT; exec sleep ${token}.5 ) &
+  setsid setsid nohup bash -c 'trap "" TERM; cd /; exec sleep ${token}.6' </dev/null >/dev/null 2>&1 &
+  until [ "$(grep -lsa 'sleep.${token}' /proc/[0-9]*/cmdline | wc -l)" -ge 7 ]; do :; done`;
+
+type Ending = 'its own end' | 'being ended' | 'its worker being killed' | 'a time limit';
+
+const MODES: readonly ['with' | 'without', readonly string[]][] = [
+  ['with', []],
+  ['without', WITHOUT_CGROUPS],
+];
+const CASES = MODES.flatMap(([mode, before]) =>
+  (['its own end', 'being ended', 'its worker being killed', 'a time limit'] as const).map((ending) => ({
+    mode,
+    before,
+    ending,
+  })),
+);
+
+describe.concurrent('what an attempt began', () => {
+  test.for(CASES)('does not outlive $ending, $mode control groups', async ({ mode, before, ending }, context) => {
+    const here = await (await aNodeWith(context, { before })).greet();
+    if (here.link.greeting.cgroup !== (mode === 'with'))
+      context.skip(`this machine cannot be a node ${mode} control groups`);
+    const token = aToken();
+    // Without control groups the mark in the environment is what finds it; with them nothing needs to.
+    const bare = mode === 'with' ? `env -i setsid sleep ${token}.7 &` : '';
+    const rest = ending === 'its own end' ? 'exit 3' : `trap '' TERM; sleep ${token}.0`;
+    const attempt = await here.start(`${bare}${escapes(token)}; echo ready; ${rest}`, {
+      timeoutSeconds: ending === 'a time limit' ? 1 : 0,
+    });
+    await here.said(attempt, 'ready');
+    const end = await endBy(ending, here, attempt);
+    context.expect(end).toMatchObject(EXPECTED[ending]);
+    context.expect(processesWith(`sleep\0${token}`)).toEqual([]);
+    context.expect(processesWith(`FLEET_ATTEMPT=${attempt}`)).toEqual([]);
+  });
+});
+
+const EXPECTED: Readonly<Record<Ending, object>> = {
+  'its own end': { how: 'exited', exit: 3, stop: null },
+  'being ended': { how: 'exited', exit: 137, stop: 'cancelled' },
+  'its worker being killed': { how: 'lost', exit: null },
+  'a time limit': { how: 'exited', exit: 137, stop: 'timeout' },
+};
+
+async function endBy(ending: Ending, here: Here, attempt: string) {
+  if (ending === 'being ended') await here.link.stop(attempt, 'cancelled');
+  if (ending === 'its worker being killed') process.kill(await here.workerOf(attempt), 'SIGKILL');
+  return here.ended(attempt, 15_000);
+}
+
+type Here = Awaited<ReturnType<Awaited<ReturnType<typeof aNodeWith>>['greet']>>;
+
+describe.concurrent('limits', () => {
+  test('end an attempt that is silent for too long, and not one that talks', async (context) => {
+    const here = await (await aNodeWith(context)).greet();
+    const talking = await here.start('for n in 1 2 3 4 5 6 7 8 9 10 11 12; do echo $n; sleep 0.5; done', {
+      silenceSeconds: 4,
+      agent: 1,
+    });
+    const silent = await here.start('echo once; exec sleep 1000', { silenceSeconds: 4, agent: 2 });
+    context.expect(await here.ended(silent)).toMatchObject({ how: 'exited', exit: 143, stop: 'silent' });
+    context.expect(await here.ended(talking)).toMatchObject({ how: 'exited', exit: 0, stop: null });
+  });
+
+  test('are kept by a new sweep when the old one was killed, with nobody else noticing', async (context) => {
+    const node = await aNodeWith(context);
+    const here = await node.greet();
+    const sweep = await sweepOf(node.root);
+    const attempt = await here.start('exec sleep 1000', { timeoutSeconds: 6 });
+    process.kill(sweep, 'SIGKILL');
+    const next = await until('another sweep', async () => {
+      const pid = await sweepOf(node.root);
+      return pid !== sweep && pid;
+    });
+    context.expect(next).not.toBe(sweep);
+    context.expect(await here.ended(attempt)).toMatchObject({ stop: 'timeout', exit: 143 });
+  });
+
+  test('are kept while no controller is connected at all', async (context) => {
+    const node = await aNodeWith(context);
+    const here = await node.greet();
+    const attempt = await here.start('exec sleep 1000', { timeoutSeconds: 2 });
+    await here.workerOf(attempt);
+    here.link.close();
+    await here.link.ended;
+    await until('the end on the node', async () => (await endFile(here.folder(attempt))).startsWith('end '));
+    context.expect((await node.greet()).records).toMatchObject([{ is: 'end', attempt, stop: 'timeout' }]);
+  });
+});
+
+describe.concurrent('a node', () => {
+  test('whose server is killed goes on working, and the next greeting tells of it', async (context) => {
+    const node = await aNodeWith(context);
+    const here = await node.greet();
+    const going = await here.start(
+      'read -r line <"$FLEET_PROMPT_FILE"; until [ -e go ]; do sleep 0.1; done; echo "$line"',
+      { prompt: 'still here\n', agent: 1 },
+    );
+    const ending = await here.start('exit 5', { agent: 2 });
+    await here.ended(ending);
+    process.kill(await pidIn(join(node.root, 'serve.pid')), 'SIGKILL');
+    await here.link.ended;
+    const again = await node.greet();
+    context.expect(again.link.greeting.epoch).toBe(here.link.greeting.epoch + 1);
+    context.expect(again.records).toHaveLength(2);
+    context.expect(again.records).toContainEqual({ is: 'open', attempt: going, agent: 1 });
+    context
+      .expect(again.records)
+      .toContainEqual(context.expect.objectContaining({ is: 'end', attempt: ending, exit: 5 }));
+    await again.start(':> ../../001/work/go', { agent: 2 });
+    context.expect(await again.ended(going)).toMatchObject({ how: 'exited', exit: 0 });
+    context.expect((await again.link.evidence(going)).out).toBe('still here\n');
+  });
+
+  test('ends what belongs to an earlier boot, once, at the greeting', async (context) => {
+    const { writeFile } = await import('node:fs/promises');
+    const node = await aNodeWith(context);
+    const here = await node.greet();
+    const attempt = await here.start('exec sleep 1000');
+    const worker = await here.workerOf(attempt);
+    here.link.close();
+    await here.link.ended;
+    await writeFile(join(node.root, 'boot'), 'the-boot-before\n');
+    process.kill(worker, 'SIGKILL');
+    const again = await node.greet();
+    context.expect(await again.ended(attempt)).toMatchObject({ how: 'lost' });
+  });
+
+  test('of the same name in another home is another: the end of one ends nothing of the other', async (context) => {
+    const fleet = `t${aToken()}`;
+    const one = await (await aNodeWith(context, { fleet })).greet();
+    const two = await (await aNodeWith(context, { fleet })).greet();
+    const token = aToken();
+    const stays = await two.start(`echo ready; sleep ${token}`);
+    await two.said(stays, 'ready');
+    context.expect(await one.ended(await one.start('true'))).toMatchObject({ exit: 0 });
+    context.expect(processesWith(`sleep\0${token}`)).toHaveLength(1);
+  });
+
+  test('that is removed leaves no process and no file', async (context) => {
+    const { access } = await import('node:fs/promises');
+    const { removeFleet } = await import('../../controller/node/shell.ts');
+    const node = await aNodeWith(context);
+    const here = await node.greet();
+    const token = aToken();
+    await here.said(await here.start(`setsid sleep ${token} & echo ready; sleep ${token}`), 'ready');
+    context
+      .expect(await node.transport.run(removeFleet(node.fleet, node.program.hash, node.program.text)))
+      .toMatchObject({ is: 'exited', code: 0 });
+    await until('no process', () => processesWith(`HOME=${node.home}\0`).length === 0, 5000);
+    await context.expect(access(join(node.home, '.miyabi'))).rejects.toThrow('ENOENT');
+  });
+});
+
+async function pidIn(file: string): Promise<number> {
+  return until(file, async () => Number((await readFile(file, 'utf8').catch(() => '')).split(' ')[0]) || undefined);
+}
+
+const sweepOf = (root: string) => pidIn(join(root, 'sweep.pid'));
+
+const endFile = (folder: string) => readFile(join(folder, 'end'), 'utf8').catch(() => '');
