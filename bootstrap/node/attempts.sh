@@ -19,18 +19,22 @@ start_attempt() {
   if ! take_lock "$attempt" "$hash"; then
     read -r known <"$FLEET_ROOT/lock/$attempt"
     [ "$known" = buried ] && { answer "$id" '{"ok":true,"was":"buried"}'; return; }
+    # An empty lock is one whose writing was cut short, by a death or a full disk: nothing began under it.
+    [ -n "$known" ] || { printf '%s\n' "$hash" >"$FLEET_ROOT/lock/$attempt" && known=$hash; } 2>/dev/null
+    [ -n "$known" ] || { rm -f "$FLEET_ROOT/lock/$attempt"; refuse "$id" disk "no room for the attempt"; return; }
     [ "$known" = "$hash" ] || { refuse "$id" mismatch "this attempt was sent with another content"; return; }
     was=same
     [ -e "$folder/claim" ] && { answer "$id" '{"ok":true,"was":"same"}'; return; }
   fi
-  if ! lay_out "$folder" "$agent" "${payload[@]}" || ! printf '%s %s %s %s %s\n' "$agent" "$8" "${10}" "${11}" "${12}" >"$folder/spec"; then
+  if ! lay_out "$folder" "$agent" "${payload[@]}" ||
+    ! printf '%s %s %s %s %s\n' "$agent" "$8" "${10}" "${11}" "${12}" >"$folder/spec" ||
+    ! printf '%s %s %s\n' "$agent" "$6" "$7" >"$FLEET_ROOT/open/$attempt"; then
+    rm -rf "$folder" "$FLEET_ROOT/open/$attempt" "$FLEET_ROOT/lock/$attempt"
     refuse "$id" disk "no room for the attempt"
-    rm -rf "$folder" "$FLEET_ROOT/lock/$attempt"
     return
   fi
   printf '%s\n' "$9" >"$folder/kind"
   printf '%s\n' "$attempt" >"$FLEET_ROOT/agents/$agent/current"
-  printf '%s %s %s\n' "$agent" "$6" "$7" >"$FLEET_ROOT/open/$attempt"
   work "$attempt" </dev/null >>"$folder/worker.log" 2>&1 &
   answer "$id" "{\"ok\":true,\"was\":\"$was\"}"
 }
@@ -65,8 +69,10 @@ stop_attempt() {
   if [ "$(<"$FLEET_ROOT/lock/$2")" = buried ]; then answer "$1" '{"ok":true,"was":"buried"}'; return; fi
   if end_of "$2"; then answer "$1" '{"ok":true,"was":"ended"}'; journal "$REPLY"; return; fi
   if [ ! -e "$FLEET_ROOT/open/$2" ]; then # its start was cut short by the death of a former server: it never began
-    printf 'buried\n' >"$FLEET_ROOT/lock/$2" && rm -rf "$FLEET_ROOT/attempts/$2"
-    answer "$1" '{"ok":true,"was":"buried"}'
+    if printf 'buried\n' >"$FLEET_ROOT/lock/$2"; then
+      rm -rf "$FLEET_ROOT/attempts/$2"
+      answer "$1" '{"ok":true,"was":"buried"}'
+    else refuse "$1" disk "no room to bury it"; fi
     return
   fi
   ask_to_end "$2" "$3"

@@ -6,23 +6,36 @@ remove() {
     */.miyabi/?*) [ -e "$FLEET_ROOT/owner" ] || return 0 ;;
     *) echo "not a folder of ours: $FLEET_ROOT" >&2; return 1 ;;
   esac
+  export -n FLEET_ROOT
   find_cgroups
-  for file in serve sweep; do
-    { read -r attempt agent <"$FLEET_ROOT/$file.pid"; } 2>/dev/null || continue
-    is_running "$attempt" "$agent" && kill -KILL "$attempt" 2>/dev/null
-  done
+  tmux_here kill-server 2>/dev/null
+  end_our_processes
   for file in "$FLEET_ROOT"/open/*; do
     attempt=${file##*/}
     read -r agent _ <"$file"
-    end_of "$attempt" && continue
-    { read -r _ file _ <"$FLEET_ROOT/attempts/$attempt/claim"; } 2>/dev/null && kill -KILL "$file" 2>/dev/null
     kill_rest "$attempt" "$agent"
   done
-  tmux_here kill-server 2>/dev/null
-  rm -rf "$FLEET_ROOT"
+  rm -rf "$FLEET_ROOT" || return 1
   rmdir "${FLEET_ROOT%/*}" 2>/dev/null # only when no other fleet is here
   [ -n "$CGROUP" ] && rmdir "$CGROUP"/* "$CGROUP" 2>/dev/null
   return 0
+}
+
+# Servers, workers, the sweep, windows and makers of templates: whoever has our folder as a word or in the environment.
+end_our_processes() {
+  local file pids
+  for _ in {1..100}; do
+    pids=
+    while read -r file; do
+      file=${file#/proc/}
+      file=${file%%/*}
+      [ "$file" = "$$" ] || pids="$pids $file"
+    done < <(grep -lsaz -F -x -f <(printf '%s\nFLEET_ROOT=%s\n' "$FLEET_ROOT" "$FLEET_ROOT") /proc/[0-9]*/cmdline /proc/[0-9]*/environ)
+    [ -n "$pids" ] || return 0
+    # shellcheck disable=SC2086
+    kill -KILL $pids 2>/dev/null
+    nap 0.05
+  done
 }
 
 main() {

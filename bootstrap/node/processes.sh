@@ -25,10 +25,10 @@ enter_cgroup() {
 # Process ids that carry the attempt's mark; the slow way, for nodes without control groups.
 marked_processes() {
   local file pids=
-  for file in $(grep -lsaz -F -x "FLEET_ATTEMPT=$1" /proc/[0-9]*/environ 2>/dev/null); do
+  while read -r file; do
     file=${file#/proc/}
     pids="$pids ${file%/environ}"
-  done
+  done < <(grep -lsaz -F -x "FLEET_ATTEMPT=$1" /proc/[0-9]*/environ)
   REPLY=$pids
 }
 

@@ -70,11 +70,11 @@ hello() {
     refuse "$id" owned "${former//[^A-Za-z0-9 ._-]/}"
     return 1
   fi
-  printf '%s\n' "$owner" >"$FLEET_ROOT/owner"
+  [ "$former" = "$owner" ] || printf '%s\n' "$owner" >"$FLEET_ROOT/owner"
   { read -r epoch <"$FLEET_ROOT/epoch"; } 2>/dev/null
   [[ $epoch =~ ^[0-9]+$ ]] || epoch=0
   EPOCH=$(((epoch > $4 ? epoch : $4) + 1))
-  printf '%s\n' "$EPOCH" >"$FLEET_ROOT/epoch"
+  printf '%s\n' "$EPOCH" 1<>"$FLEET_ROOT/epoch" # in place: a full disk has no room for it anew
   if { read -r pid start <"$FLEET_ROOT/serve.pid"; } 2>/dev/null && [ "$pid" != "$BASHPID" ]; then
     while is_running "$pid" "$start"; do
       kill -KILL "$pid" 2>/dev/null # a former connection's server: what it was about to do must not happen any more
@@ -110,7 +110,7 @@ end_former_boots() { # BOOT
       end_of "$attempt" || { rm -f "$FLEET_ROOT/attempts/$attempt/secret"; write_end "$attempt" "end $attempt $agent lost - 0 -"; }
     done
   fi
-  printf '%s\n' "$1" >"$FLEET_ROOT/boot"
+  [ "$former" = "$1" ] || printf '%s\n' "$1" >"$FLEET_ROOT/boot"
 }
 
 start_sweep() {

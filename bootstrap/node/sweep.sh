@@ -51,7 +51,7 @@ measure() { # NOW ATTEMPT...
       HEARD[$attempt]=$now
     fi
     if [ "$size" -gt "$OUT_BYTES_MAX" ]; then
-      fallocate -p -o 1048576 -l $((size - OUT_BYTES_MAX / 2 - 1048576)) "$path" 2>/dev/null || :
+      fallocate -p -o 1048576 -l $((size - OUT_BYTES_MAX / 2 - 1048576)) "$FLEET_ROOT/attempts/$path" 2>/dev/null || :
     fi
   done < <(cd "$FLEET_ROOT/attempts" && stat -c '%s %n' "${@/%//out}" 2>/dev/null)
 }
@@ -84,8 +84,11 @@ is_abandoned() { # ATTEMPT NOW
 
 # The worker is dead and nobody saw the tool's end: what still runs is killed first, then the end is written.
 give_up() { # ATTEMPT AGENT WHO
-  local how=lost stop=-
-  cd "$FLEET_ROOT/attempts/$1" || return 0
+  local how=lost reason=-
+  if ! cd "$FLEET_ROOT/attempts/$1" 2>/dev/null; then # somebody removed it, and its tool may run
+    mkdir -p "$FLEET_ROOT/attempts/$1" && cd "$FLEET_ROOT/attempts/$1" || return 0
+    : >tool
+  fi
   if [ -z "$3" ]; then
     [ -e claim ] || claim "sweep $BASHPID 0" || return 0
     [ -e tool ] || how=never
@@ -93,8 +96,8 @@ give_up() { # ATTEMPT AGENT WHO
   kill_rest "$1" "$2" || return 0
   rm -f secret
   collect_usage
-  { read -r stop _ <stop; } 2>/dev/null
-  write_end "$1" "end $1 $2 $how - 0 ${stop:--}"
+  { read -r reason _ <stop; } 2>/dev/null
+  write_end "$1" "end $1 $2 $how - 0 ${reason:--}"
 }
 
 escalate() { # ATTEMPT AGENT NOW: asked to end, and still there

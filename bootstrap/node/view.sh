@@ -33,13 +33,11 @@ close_sessions() { # ID NAME...
 
 # ROOT NUMBER SESSION: shows the agent's work while somebody looks, and sleeps while nobody does.
 view() {
-  local attached shown='' current='' tail_pid=''
+  local turn=0 shown='' current='' tail_pid=''
   FLEET_ROOT=$1
   trap '' INT QUIT TSTP
   printf '\033[2J\033[H%s\n' "$3 · shows what the agent does; keys reach nobody, detach with Ctrl-b d"
-  attached=$(tmux_here display-message -p -t "=$3:" '#{session_attached}' 2>/dev/null)
-  [ "${attached:-0}" -gt 0 ] || exec sleep infinity
-  while :; do
+  while [ $((turn++ % 20)) -ne 0 ] || is_watched "$3"; do
     { read -r current <"$FLEET_ROOT/agents/$2/current"; } 2>/dev/null
     if [ "$current" != "$shown" ]; then
       [ -z "$tail_pid" ] || kill -- "-$tail_pid" 2>/dev/null
@@ -52,6 +50,14 @@ view() {
     [ -n "$shown" ] || printf '\r%s' 'idle: no task yet '
     nap 0.5
   done
+  [ -z "$tail_pid" ] || kill -- "-$tail_pid" 2>/dev/null
+  exec sleep infinity # until the next one attaches: tmux then begins the view anew
+}
+
+is_watched() { # SESSION
+  local attached
+  attached=$(tmux_here display-message -p -t "=$1:" '#{session_attached}' 2>/dev/null)
+  [ "${attached:-0}" -gt 0 ]
 }
 
 follow() { # ATTEMPT

@@ -68,7 +68,7 @@ wait_for() {
 # The whole life of one attempt. Runs in a subshell of `serve`, detached.
 work() {
   ATTEMPT=$1
-  local gate home template input began code=0 stop=- tool
+  local gate home template input began code=0 reason=- tool
   trap - TERM EXIT
   trap : HUP INT
   cd "$FLEET_ROOT/attempts/$ATTEMPT" || exit 1
@@ -99,8 +99,8 @@ work() {
   rm -f secret
   collect_usage
   uptime_seconds
-  { read -r stop _ <stop; } 2>/dev/null
-  write_end "$ATTEMPT" "end $ATTEMPT $AGENT exited $code $((REPLY - began)) ${stop:--}"
+  { read -r reason _ <stop; } 2>/dev/null
+  write_end "$ATTEMPT" "end $ATTEMPT $AGENT exited $code $((REPLY - began)) ${reason:--}"
 }
 
 # Whoever makes this file decides the attempt's fate: its worker, or the sweep that gives it up. CONTENT.

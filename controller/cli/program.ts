@@ -20,7 +20,10 @@ export function buildProgram(door: Door, version: string, done: (exit: number) =
     const command = program
       .command(name)
       .description(summary)
-      .option('--file <path>', 'the fleet file (FLEET_FILE; default ./fleet.yaml, else this machine is the fleet)')
+      .option(
+        '--file <path>',
+        'the fleet file (FLEET_FILE; default ./fleet.yaml, else this machine is the fleet; /dev/null: none)',
+      )
       .option('--name <name>', 'name of the fleet (FLEET_NAME)')
       .option('--home <folder>', 'folder of ledger, lock and logs (FLEET_HOME)');
     return command.action(async (...words: unknown[]) => done(await run(words)));

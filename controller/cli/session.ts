@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { chmod, mkdir, open, readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +8,7 @@ import { toFleetError } from '../errors.ts';
 import { type Bell, createBell } from '../fleet/run.ts';
 import type { World } from '../fleet/world.ts';
 import { inTransaction, type Ledger, readMeta, writeMeta } from '../ledger/ledger.ts';
-import { openSqlite } from '../ledger/sqlite.ts';
+import { openReader, openSqlite } from '../ledger/sqlite.ts';
 import { loadProgram } from '../node/program.ts';
 import type { Context } from '../operations/operation.ts';
 import { nodeEnvironment, openLocal } from '../transport/local.ts';
@@ -35,7 +34,7 @@ function ledgerPath(fleet: Fleet): string {
 /** For readers: never writes, never migrates; `ledger` is null where there is none yet. */
 export async function openContext(door: Door, fleet: Fleet): Promise<Context & AsyncDisposable> {
   const path = ledgerPath(fleet);
-  const ledger = existsSync(path) ? openSqlite({ path, readOnly: true }) : null;
+  const ledger = openReader(path);
   return { fleet, now: door.clock.now(), ledger, [Symbol.asyncDispose]: async () => ledger?.destroy() };
 }
 

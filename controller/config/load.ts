@@ -16,7 +16,7 @@ import { FleetFile } from './schema.ts';
 
 export type { Environment, Flags } from './override.ts';
 
-const FILE_NAME = 'fleet.yaml';
+export const FILE_NAME = 'fleet.yaml';
 
 export interface FleetRequest {
   /** `--file`. */
@@ -65,10 +65,13 @@ function invalid(problems: readonly Problem[]): FleetError {
   });
 }
 
+/** Said instead of a fleet file: none, not even the usual one. */
+export const NO_FLEET_FILE = '/dev/null';
 const NO_FILE = { path: null, source: { file: '', value: {}, locate: () => ({ line: 1, column: 1 }) } };
 
 /** The named fleet file, which must be there; else the usual one, if it is. */
 async function findSource(named: string | undefined, cwd: string): Promise<{ path: string | null; source: Source }> {
+  if (named === NO_FLEET_FILE) return NO_FILE;
   const shown = named ?? FILE_NAME;
   const path = resolve(cwd, shown);
   const reading = await readBounded(path, FLEET_BYTES_MAX);

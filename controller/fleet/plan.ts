@@ -113,6 +113,7 @@ function decideSessions(
     if (!isUp(node) || !node.hasTmux || node.sessions === null) continue;
     const names = wanted.get(name) ?? [];
     const missing = names.filter((session) => !node.sessions?.has(session));
+    if (missing.length === 0 && node.sessions.size === names.length) continue; // the usual case, at the least cost
     const keep = new Set(names);
     const spare = [...node.sessions].filter((session) => session.startsWith(`${fleet.name}-`) && !keep.has(session));
     const idle = spare.length === 0 ? [] : withoutBusy(fleet, name, spare, snapshot);

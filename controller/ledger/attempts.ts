@@ -3,8 +3,8 @@ import { type AttemptState, FAULT_OF, type StopReason } from '../task/attempt.ts
 import type { AfterAttempt } from '../task/retry.ts';
 import type { FleetEvent } from './event.ts';
 import { numbersIn, record, type Writing } from './ledger.ts';
-import { isDue } from './read.ts';
 import { fireDependents, parkDependents } from './needs.ts';
+import { isDue } from './read.ts';
 import { laneOf } from './tasks.ts';
 
 /** Attempts: intended, started, ended. Every function is one part of a transaction. */

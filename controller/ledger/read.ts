@@ -1,5 +1,5 @@
 import { type Expression, type ExpressionBuilder, type SqlBool, sql } from 'kysely';
-import type { AttemptState, StopReason } from '../task/attempt.ts';
+import type { AttemptState } from '../task/attempt.ts';
 import { WAIT_SECONDS_MAX } from '../task/retry.ts';
 import { TASK_STATES, type Task, type TaskState } from '../task/task.ts';
 import { type Ledger, numbersIn, readMeta } from './ledger.ts';
@@ -39,8 +39,8 @@ export async function readSnapshot(ledger: Ledger, now: number, perLaneMax: numb
       'state',
       'boot',
       'stopping',
-      'intended_at',
-      'started_at',
+      'intended_at as intendedAt',
+      'started_at as startedAt',
     ])
     // Spelled out, not bound: only then does the planner know that the index of open attempts holds them all.
     .where('state', 'in', [sql.lit('intended'), sql.lit('started')])
@@ -65,37 +65,9 @@ export async function readSnapshot(ledger: Ledger, now: number, perLaneMax: numb
     state: await readFleetState(ledger),
     ready: perLaneMax > 0 ? await readReady(ledger, now, perLaneMax) : [],
     nextReadyAt: later?.at === null || later?.at === undefined ? null : Number(later.at),
-    open: open.map(openAttempt),
+    open: open as OpenAttempt[],
     paused: new Set(paused.map(({ number }) => number)),
     restartsLastMinute: Number(restarts?.count ?? 0),
-  };
-}
-
-function openAttempt(row: {
-  id: string;
-  task: string;
-  agent: number;
-  node: string;
-  ordinal: number;
-  kind: string;
-  state: string;
-  boot: string;
-  stopping: string | null;
-  intended_at: number;
-  started_at: number | null;
-}): OpenAttempt {
-  return {
-    id: row.id,
-    task: row.task,
-    agent: row.agent,
-    node: row.node,
-    ordinal: row.ordinal,
-    kind: row.kind,
-    state: row.state as AttemptState,
-    boot: row.boot,
-    stopping: row.stopping as StopReason | null,
-    intendedAt: row.intended_at,
-    startedAt: row.started_at,
   };
 }
 

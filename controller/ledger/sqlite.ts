@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from 'node:sqlite';
 import {
   CompiledQuery,
@@ -26,7 +27,26 @@ export interface SqliteSetting {
 
 /** Opens the ledger's file and, for the writer, brings it to the newest version. Throws `ledger-unreadable`. */
 export function openSqlite({ path, readOnly }: SqliteSetting): Kysely<Tables> {
-  const database = openFile(path, readOnly);
+  return speak(openFile(path, readOnly));
+}
+
+/** For readers: null where there is no ledger yet, or only the unfinished first start of one. Throws `ledger-unreadable`. */
+export function openReader(path: string): Kysely<Tables> | null {
+  return !existsSync(path) || isUnborn(path) ? null : speak(openFile(path, true));
+}
+
+function isUnborn(path: string): boolean {
+  try {
+    using database = new DatabaseSync(path, { readOnly: true });
+    return (
+      versionOf(database) === 0 && database.prepare('SELECT count(*) AS count FROM sqlite_schema').get()?.count === 0
+    );
+  } catch {
+    return false; // openFile says what is wrong with it
+  }
+}
+
+function speak(database: DatabaseSync): Kysely<Tables> {
   return new Kysely<Tables>({
     dialect: {
       createAdapter: () => new SqliteAdapter(),

@@ -118,6 +118,8 @@ function createPipe<T>(clock: Clock, node: PretendNode, arrive: (item: T) => voi
 }
 
 const OVER = Symbol('over');
+/** After so long without a sign the node's own side gives a dead connection up. */
+const KEEP_ALIVE_MS = 30_000;
 
 function openConnection(
   node: PretendNode,
@@ -139,6 +141,7 @@ function openConnection(
     onLine(line);
   });
   let isGone = false;
+  let isSilent = false;
   const server = openServer(node.machine, toController.push, () => {
     isGone = true;
     connections.delete(connection);
@@ -152,10 +155,11 @@ function openConnection(
     cut: (how, kept) => {
       toNode.cut(kept.toNode, how === 'clean' ? OVER : undefined);
       toController.cut(kept.toController, how === 'clean' ? OVER : undefined);
-      if (how === 'silent') isSilent = true;
+      if (how === 'clean') return;
+      isSilent = true;
+      void clock.sleep(KEEP_ALIVE_MS).then(server.end);
     },
   };
-  let isSilent = false;
   connections.add(connection);
   return {
     write: toNode.push,

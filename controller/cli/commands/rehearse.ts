@@ -1,7 +1,9 @@
+import { existsSync } from 'node:fs';
 import { mkdir, rm, rmdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Fleet } from '../../config/fleet.ts';
+import { FILE_NAME, NO_FLEET_FILE } from '../../config/load.ts';
 import { loadTasks } from '../../config/plan.ts';
 import { FleetError } from '../../errors.ts';
 import { loadProgram } from '../../node/program.ts';
@@ -56,9 +58,10 @@ export async function rehearse(door: Door, files: readonly string[], options: Re
       `Rehearsal of ${plan.tasks.length} tasks with the real ${tool} ${version} against a stand-in for its model: no key, no cost.`,
     );
     door.say(
-      `${fleet.agents.count} agents on this machine (the cap per vCPU is set aside: agents that wait for a model need no core). Watch one: bin/fleet attach 3 --name ${name}`,
+      `${fleet.agents.count} agents on this machine (the cap per vCPU is set aside: agents that wait for a model need no core). Watch one: bin/fleet attach ${Math.min(3, Number(fleet.agents.count))} ${addressOf(door, fleet)}`,
     );
-    const exit = await runPlan(door, fleet, plan, options);
+    const exit = await runPlan(door, fleet, plan, { ...options, farewell: 'Interrupted.' });
+    if (door.signal.aborted) return exit;
     const served = model.served();
     const usage = (
       await readResults(
@@ -75,8 +78,21 @@ export async function rehearse(door: Door, files: readonly string[], options: Re
     return exit;
   } finally {
     await model.close();
-    if (!options.keep) await sweepUp(door, fleet);
+    if (options.keep) door.say(keptText(fleet));
+    else await sweepUp(door, fleet);
   }
+}
+
+/** How the other subcommands find this fleet, whatever file or variables one has. */
+function addressOf(door: Door, fleet: Fleet): string {
+  const hasFile = (door.env.FLEET_FILE ?? '') !== '' || existsSync(join(door.cwd, FILE_NAME));
+  const file = hasFile ? ` --file ${NO_FLEET_FILE}` : '';
+  return `--name ${fleet.name}${file}${(door.env.FLEET_HOME ?? '') === '' ? '' : ` --home ${fleet.stateFolder}`}`;
+}
+
+function keptText({ name, stateFolder }: Fleet): string {
+  const root = `~/.miyabi/${name}`;
+  return `Kept, windows too. To remove it: bash ${root}/bin/fleet-node-* remove ${root}; rm -r ${stateFolder}`;
 }
 
 function compareTokens(door: Door, usage: { inputTokens: number; outputTokens: number }, served: number): void {
@@ -96,7 +112,11 @@ async function rehearsalFleet(
   const count = options.agents === undefined ? defaultAgents(tool) : Number(options.agents);
   if (!Number.isInteger(count) || count < 1 || count > 100)
     throw new FleetError('usage', `--agents ${options.agents}: expected a number from 1 to 100`);
-  const fleet = await readFleet({ ...door, env: withoutFleet(door.env) }, { name }, { kind: tool });
+  const fleet = await readFleet(
+    { ...door, env: withoutFleet(door.env) },
+    { name, file: NO_FLEET_FILE },
+    { kind: tool },
+  );
   const folder = fleet.stateFolder;
   return {
     ...fleet,

@@ -63,7 +63,12 @@ async function runJoined(door: Door, fleet: Fleet, plan: Plan, options: RunOptio
 }
 
 /** Is the controller of a fleet put together by the caller, until the plan's tasks are settled; then reports. */
-export function runPlan(door: Door, fleet: Fleet, plan: Plan, options: RunOptions): Promise<number> {
+export function runPlan(
+  door: Door,
+  fleet: Fleet,
+  plan: Plan,
+  options: RunOptions & { farewell: string },
+): Promise<number> {
   return runAlone(door, fleet, plan, options, async () => fleet);
 }
 
@@ -71,7 +76,7 @@ async function runAlone(
   door: Door,
   fleet: Fleet,
   plan: Plan,
-  options: RunOptions,
+  options: RunOptions & { farewell?: string },
   readAgain: () => Promise<Fleet>,
 ): Promise<number> {
   const ids = plan.tasks.map(({ id }) => id);
@@ -96,7 +101,8 @@ async function runAlone(
   over.abort();
   if (how === 'stopped' && door.signal.aborted) {
     door.say(
-      'Interrupted: what runs goes on, what waits is kept. fleet start, or fleet run with the same files, goes on.',
+      options.farewell ??
+        'Interrupted: what runs goes on, what waits is kept. fleet start, or fleet run with the same files, goes on.',
     );
     return door.signalExit();
   }
