@@ -21,7 +21,7 @@ export interface Lock {
 export async function takeLock(folder: string, now: number): Promise<Lock> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const file = join(folder, 'controller.lock');
-  await (await open(file, 'a', 0o600)).close(); // made before SQLite would, with our mode; harmless: no lock is ours yet
+  await makeFile(file);
   const database = new DatabaseSync(file);
   try {
     database.exec('PRAGMA busy_timeout = 300; PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE');
@@ -39,6 +39,15 @@ export async function takeLock(folder: string, now: number): Promise<Lock> {
       database.close();
     },
   };
+}
+
+/** Makes it before SQLite would, with our mode. One that is there is never opened: closing it would drop our own lock. */
+async function makeFile(path: string): Promise<void> {
+  try {
+    await (await open(path, 'ax', 0o600)).close();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
 }
 
 async function lockedError(folder: string, cause: unknown): Promise<FleetError> {

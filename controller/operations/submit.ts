@@ -26,6 +26,7 @@ export const submit: Change<z.infer<typeof Input>, z.infer<typeof Output>> = {
   run: async ({ world, now }, { tasks }) => {
     requireState(await readFleetState(world.ledger), ['INITIALIZING', 'READY', 'RUNNING', 'SCALING'], 'submit');
     const specs = tasks.map(readSpec);
+    refuseTwins(specs);
     refuseUnknownKinds(specs, new Map(world.fleet.kinds.map((kind) => [kind.name, kind.tool])));
     const result = await inTransaction(world.ledger, (tx) => acceptTasks(tx, specs, now));
     world.wake();
@@ -44,6 +45,13 @@ function readSpec(task: Record<string, unknown> & { id: string }): AcceptableTas
   const parsed = TaskSpec.safeParse(words);
   if (!parsed.success) throw new FleetError('plan-invalid', `task ${task.id}: ${z.prettifyError(parsed.error)}`);
   return { ...parsed.data, id: task.id };
+}
+
+function refuseTwins(specs: readonly AcceptableTask[]): void {
+  const seen = new Set<string>();
+  const twins = specs.filter(({ id }) => seen.size === seen.add(id).size).map(({ id }) => id);
+  if (twins.length > 0)
+    throw new FleetError('plan-invalid', `handed in twice at once: ${twins.slice(0, 20).join(', ')}`);
 }
 
 function refuseUnknownKinds(specs: readonly AcceptableTask[], kinds: ReadonlyMap<string, string>): void {

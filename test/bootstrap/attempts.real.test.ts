@@ -1,15 +1,15 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { appendFile, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, test } from 'vitest';
+import { describe, type TestContext, test } from 'vitest';
 import { orderHash } from '../../controller/node/shell.ts';
 import { Secret } from '../../controller/secret.ts';
 import { aNodeWith, processesWith, rawStream, until } from './ground.ts';
 
 const HARD = [
   '-n -e --help',
-  'it\'s "quoted" $(touch hacked) `touch hacked` $HOME ${HOME} \\ \\n %s !!',
+  `it's "quoted" $(touch hacked) \`touch hacked\` $HOME $\{HOME} \\ \\n %s !!`,
   '日本語 👍🏽 \u{10ffff}',
   '',
   '\ttabs\r\n\x01\x1b[31m\x7f',
@@ -57,7 +57,7 @@ describe.concurrent('an attempt on a node', () => {
     const node = await aNodeWith(context);
     const here = await node.greet();
     const value = `s3cret-'${randomUUID()}'`;
-    const attempt = await here.start('echo "length ${#KEY}"; exec sleep 1000', {
+    const attempt = await here.start('echo "length $(printf %s "$KEY" | wc -c)"; exec sleep 1000', {
       secrets: { KEY: new Secret(value) },
       stdin: 'none',
       cwd: node.home,
@@ -76,19 +76,17 @@ describe.concurrent('an attempt on a node', () => {
   test('whose worker dies before it has read its secrets leaves none behind', async (context) => {
     const node = await aNodeWith(context);
     const here = await node.greet();
-    const secret = join(here.folder('x'), '..');
     const attempt = randomUUID();
     // The gate is full, so its worker waits with the file still there.
-    const gates = await fullGates(context, node.root);
+    await fillGates(context, node.root);
     await here.start('echo ran', { attempt, gated: true, secrets: { KEY: new Secret('s3cret-value') } });
     const worker = await here.workerOf(attempt);
-    const file = join(secret, attempt, 'secret');
+    const file = join(here.folder(attempt), 'secret');
     context.expect(((await stat(file)).mode & 0o777).toString(8)).toBe('600');
     process.kill(worker, 'SIGKILL');
     context.expect(await here.ended(attempt)).toMatchObject({ how: 'lost' });
     await context.expect(stat(file)).rejects.toThrow('ENOENT');
     context.expect(await readFile(join(here.folder(attempt), 'out'), 'utf8')).toBe('');
-    gates();
   });
 
   test('leaves nothing of ours that others may read: files 0600, folders 0700', async (context) => {
@@ -157,6 +155,15 @@ describe.concurrent('an attempt that is sent', () => {
     await writeFile(join(node.root, 'lock', order.attempt), `${orderHash(order)}\n`);
     context.expect(await here.link.start(order)).toBe('same');
     context.expect(await here.ended(order.attempt)).toMatchObject({ how: 'exited', exit: 0 });
+  });
+
+  test('and left an empty lock, by a death or a full disk, begins when it is sent again', async (context) => {
+    const node = await aNodeWith(context);
+    const here = await node.greet();
+    const attempt = randomUUID();
+    await writeFile(join(node.root, 'lock', attempt), '');
+    context.expect(await here.link.start(here.order('exit 9', { attempt }))).toBe('same');
+    context.expect(await here.ended(attempt)).toMatchObject({ exit: 9 });
   });
 });
 
@@ -242,7 +249,7 @@ describe.concurrent('a journal that an agent has written into', () => {
 });
 
 /** A node with its program in place and nobody connected. */
-async function withProgram(context: Parameters<typeof aNodeWith>[0]) {
+async function withProgram(context: TestContext) {
   const node = await aNodeWith(context);
   const here = await node.greet();
   here.link.close();
@@ -251,14 +258,11 @@ async function withProgram(context: Parameters<typeof aNodeWith>[0]) {
   return node;
 }
 
-/** Takes every place among the starts in progress; the returned function gives them back. */
-async function fullGates(context: Parameters<typeof aNodeWith>[0], root: string): Promise<() => void> {
-  const { spawn } = await import('node:child_process');
+/** Takes every place among the starts in progress until the test ends. */
+async function fillGates(context: TestContext, root: string): Promise<void> {
   const script =
-    'for n in $(seq 0 255); do eval "exec {fd}>\\"$1/gate/$n\\""; flock -n "$fd" || exit 1; done; echo held; sleep infinity';
+    'for n in $(seq 0 255); do exec {fd}>"$1/gate/$n"; flock -n "$fd" || exit 1; done; echo held; sleep infinity';
   const holder = spawn('bash', ['-c', script, 'bash', root], { stdio: ['ignore', 'pipe', 'inherit'], detached: true });
-  const give = () => void process.kill(-(holder.pid ?? 0), 'SIGKILL');
-  context.onTestFailed(give);
+  context.onTestFinished(() => void process.kill(-(holder.pid ?? 0), 'SIGKILL'));
   await new Promise((resolve) => holder.stdout.once('data', resolve));
-  return give;
 }

@@ -1,7 +1,8 @@
 import { randomInt } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { access, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'vitest';
+import { removeFleet } from '../../controller/node/shell.ts';
 import { aNodeWith, processesWith, until, WITHOUT_CGROUPS } from './ground.ts';
 
 /** A number that no other process has among its words. */
@@ -129,15 +130,16 @@ describe.concurrent('a node', () => {
   });
 
   test('ends what belongs to an earlier boot, once, at the greeting', async (context) => {
-    const { writeFile } = await import('node:fs/promises');
     const node = await aNodeWith(context);
     const here = await node.greet();
     const attempt = await here.start('exec sleep 1000');
     const worker = await here.workerOf(attempt);
+    const tool = await pidIn(join(here.folder(attempt), 'tool'));
+    const sweep = await sweepOf(node.root);
     here.link.close();
     await here.link.ended;
+    for (const pid of [sweep, worker, tool]) process.kill(pid, 'SIGKILL'); // what a power cut does
     await writeFile(join(node.root, 'boot'), 'the-boot-before\n');
-    process.kill(worker, 'SIGKILL');
     const again = await node.greet();
     context.expect(await again.ended(attempt)).toMatchObject({ how: 'lost' });
   });
@@ -154,8 +156,6 @@ describe.concurrent('a node', () => {
   });
 
   test('that is removed leaves no process and no file', async (context) => {
-    const { access } = await import('node:fs/promises');
-    const { removeFleet } = await import('../../controller/node/shell.ts');
     const node = await aNodeWith(context);
     const here = await node.greet();
     const token = aToken();

@@ -63,7 +63,9 @@ describe('what a machine can hold', () => {
   });
 
   test('is not one agent less because of how fractions are stored', () => {
-    expect(capOf(holder(10, { memoryGiB: 1.3 }), { perVcpu: 0.3, memoryGiBEach: 0.1 })).toMatchObject({ cap: 3 });
+    expect(capOf(holder(100), { perVcpu: 0.29, memoryGiBEach: 1 }).cap).toBe(29);
+    expect(capOf(holder(100, { memoryGiB: 30 }), { perVcpu: 1, memoryGiBEach: 0.29 }).cap).toBe(100);
+    expect(capOf(holder(100, { memoryGiB: 3.1 }), { perVcpu: 1, memoryGiBEach: 0.3 }).cap).toBe(7);
   });
 });
 

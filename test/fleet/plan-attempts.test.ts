@@ -7,7 +7,7 @@ describe('attempts that are committed', () => {
   const intended = open(1, { state: 'intended', startedAt: null });
 
   test('and not on their node are sent again, under the same id', () => {
-    expect(plan({ snapshot: { open: [intended] } }).send).toEqual([intended]);
+    expect(plan({ snapshot: { open: [intended] } })).toMatchObject({ send: [intended], stop: [], lose: [] });
   });
 
   test.each<[string, Partial<NodeSight>, Partial<OpenAttempt>]>([

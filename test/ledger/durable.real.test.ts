@@ -11,7 +11,7 @@ import { openSqlite } from '../../controller/ledger/sqlite.ts';
 import { NOW, refusal, scratch } from './scratch.ts';
 
 const KILLS = 5;
-const ROOM = new URL('../../controller/ledger/', import.meta.url);
+const ROOM = new URL('../../controller/ledger/', import.meta.url).href;
 
 /** A process of its own that runs this module text; killed when the test ends. */
 function runModule(text: string, ...words: string[]): ChildProcess {
@@ -40,10 +40,11 @@ const WRITER = `
     process.stdout.write(number + '\\n');
   }`;
 
+/** Takes the lock and holds it, or tells why not. */
 const HOLDER = `
   const { takeLock } = await import('${ROOM}lock.ts');
-  await takeLock(process.argv[1], ${NOW});
-  process.stdout.write('held\\n');
+  const said = await takeLock(process.argv[1], ${NOW}).then(() => 'held', (error) => error.code);
+  process.stdout.write(said + '\\n');
   setInterval(() => {}, 1000);`;
 
 describe('a writer that is killed in the middle', () => {
@@ -95,10 +96,13 @@ describe('the lock of a fleet', () => {
     expect(await readHolder(folder)).toBeNull();
   });
 
-  test('is refused to a second taker in the same process, too, and free after its release', async () => {
+  test('is refused to a second taker in the same process, too, and that does not free it for others', async () => {
     const folder = await scratch();
     const lock = await takeLock(folder, NOW);
     expect((await refusal(takeLock(folder, NOW))).code).toBe('locked');
+    const other = runModule(HOLDER, folder);
+    const answer = await once(other.stdout ?? other, 'data');
+    expect(String(answer[0])).toBe('locked\n');
     await lock.release();
     await (await takeLock(folder, NOW)).release();
   });

@@ -8,7 +8,7 @@ import { type Beginning, beginAttempts, type Settlement, settleAttempt } from '.
 import { inTransaction, type Ledger } from '../../controller/ledger/ledger.ts';
 import { readTasks } from '../../controller/ledger/read.ts';
 import { openSqlite } from '../../controller/ledger/sqlite.ts';
-import { acceptTasks, type AcceptedTask } from '../../controller/ledger/tasks.ts';
+import { type AcceptedTask, acceptTasks } from '../../controller/ledger/tasks.ts';
 
 export const NOW = 1_800_000_000_000;
 

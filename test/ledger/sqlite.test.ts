@@ -4,7 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
 import { FleetError } from '../../controller/errors.ts';
 import { readMeta, writeMeta } from '../../controller/ledger/ledger.ts';
-import { openSqlite } from '../../controller/ledger/sqlite.ts';
+import { openReader, openSqlite } from '../../controller/ledger/sqlite.ts';
 import { aLedger, scratch } from './scratch.ts';
 
 function refused(open: () => unknown): FleetError {
@@ -51,6 +51,15 @@ describe('the ledger’s file', () => {
       const error = refused(() => openSqlite({ path, readOnly }));
       expect(error).toMatchObject({ code: 'ledger-unreadable', message: expect.stringContaining(path) });
     }
+  });
+
+  test('that is not there, or was only begun, is none to its readers', async () => {
+    const path = join(await scratch(), 'ledger.db');
+    expect(openReader(path)).toBeNull();
+    await writeFile(path, '');
+    expect(openReader(path)).toBeNull();
+    await writeFile(path, 'this is a shopping list, and a long one, too '.repeat(100));
+    expect(refused(() => openReader(path)).code).toBe('ledger-unreadable');
   });
 
   test('of an unfinished first start is finished by the next', async () => {

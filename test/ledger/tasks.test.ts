@@ -143,6 +143,18 @@ describe('dependents', () => {
     expect(await statesOf(ledger)).toEqual({ a: 'completed', b: 'queued', c: 'blocked' });
   });
 
+  test('handed in after their need failed are parked at once, and stay so until the need is tried again', async () => {
+    const { ledger } = await aLedger();
+    await accept(ledger, spec('a'));
+    await runTask(ledger, 'a', 1, FAILED);
+    await accept(ledger, spec('b', { needs: ['a'] }));
+    expect(await readTask(ledger, 'b')).toMatchObject({ state: 'parked', reason: 'needs a, which failed' });
+    await inTransaction(ledger, (tx) => retryTasks(tx, ['b'], NOW));
+    expect(await readTask(ledger, 'b')).toMatchObject({ state: 'parked', reason: 'needs a, which failed' });
+    await inTransaction(ledger, (tx) => retryTasks(tx, ['a'], NOW));
+    expect(await readTask(ledger, 'b')).toMatchObject({ state: 'blocked', reason: 'needs a' });
+  });
+
   test('are parked by what is parked or cancelled, too', async () => {
     const { ledger } = await aLedger();
     await accept(ledger, spec('a'), spec('b', { needs: ['a'] }), spec('x'), spec('y', { needs: ['x'] }));

@@ -21,10 +21,6 @@ describe('a line of a node’s journal', () => {
       `end ${ID} 001 never - 0 cancelled`,
       { is: 'end', attempt: ID, agent: 1, how: 'never', exit: null, seconds: 0, stop: 'cancelled' },
     ],
-    [
-      `end ${ID} 001 exited 0 1 because`,
-      { is: 'end', attempt: ID, agent: 1, how: 'exited', exit: 0, seconds: 1, stop: null },
-    ],
   ])('%s is understood', (line, record) => {
     expect(parseRecord(line)).toEqual(record);
   });
@@ -38,6 +34,7 @@ describe('a line of a node’s journal', () => {
     `end ${ID} 001`,
     `end ${ID} 001 exited`,
     `end ${ID} 001 exited 0`,
+    `end ${ID} 001 exited 143 3 cancel`,
     `end ${ID} 001 gone 0 1 -`,
     `end ${ID} 001 exited 1000 1 -`,
     `end ${ID} 001 exited -1 1 -`,
