@@ -43,7 +43,7 @@ function decideStarts(
 }
 
 /** Agents on nodes that are up, not paused, with nothing open. */
-export function freeAgents(fleet: Fleet, desired: Desired, observation: Observation, snapshot: Snapshot): FreeAgent[] {
+function freeAgents(fleet: Fleet, desired: Desired, observation: Observation, snapshot: Snapshot): FreeAgent[] {
   const busy = new Set(snapshot.open.map(({ agent }) => agent));
   const strict = new Set(fleet.agents.categories.filter((category) => category.strict).map(({ name }) => name));
   const sizes = new Map(desired.placement.counts.map(({ name, count }) => [name, count]));

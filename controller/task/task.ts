@@ -134,7 +134,7 @@ export const TASK_STATES = ['queued', 'blocked', 'running', 'parked', 'completed
 export type TaskState = (typeof TASK_STATES)[number];
 
 /** From each state, where a task may go. Nothing else is lawful. */
-export const TASK_TRANSITIONS: Readonly<Record<TaskState, readonly TaskState[]>> = {
+const TASK_TRANSITIONS: Readonly<Record<TaskState, readonly TaskState[]>> = {
   queued: ['running', 'cancelled', 'parked'],
   blocked: ['queued', 'cancelled', 'parked'],
   running: ['completed', 'failed', 'cancelled', 'queued', 'parked'],

@@ -15,7 +15,7 @@ export const two = aFleet({
 });
 
 /** A node that has greeted, with the windows of agents `from` to `from + 1`. */
-export function sight(name: string, from: number, different: Partial<NodeSight> = {}): NodeSight {
+function sight(name: string, from: number, different: Partial<NodeSight> = {}): NodeSight {
   return {
     name,
     state: 'up',

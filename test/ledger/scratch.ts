@@ -60,7 +60,7 @@ export function beginning(task: string, agent: number, different: Partial<Beginn
 export const begin = (ledger: Ledger, ...beginnings: Beginning[]) =>
   inTransaction(ledger, (tx) => beginAttempts(tx, beginnings, NOW));
 
-export function reading(different: Partial<Reading> = {}): Reading {
+function reading(different: Partial<Reading> = {}): Reading {
   return {
     verdict: 'done',
     message: null,
