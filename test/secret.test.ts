@@ -10,7 +10,7 @@ describe('a secret', () => {
 
   test.each<[string, () => string]>([
     ['text', () => String(secret)],
-    ['a template', () => `key: ${secret}`],
+    ['a template', () => ['key', secret].join(': ')],
     ['a sum', () => `${'key: '.concat(secret.toString())}`],
     ['JSON', () => JSON.stringify({ secret, list: [secret] })],
     ['inspection', () => inspect({ deep: { secret } }, { depth: 9, showHidden: true })],

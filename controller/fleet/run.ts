@@ -1,6 +1,6 @@
 import { FleetError, toFleetError } from '../errors.ts';
 import { readInbox, removeIntent, setAside, watchInbox } from '../ledger/inbox.ts';
-import { inTransaction } from '../ledger/ledger.ts';
+import { inTransaction, type Writing } from '../ledger/ledger.ts';
 import { readFleetState } from '../ledger/read.ts';
 import { moveFleet, readIntentResult, saveIntent } from '../ledger/sights.ts';
 import type { Intent, IntentResult } from '../ledger/view.ts';
@@ -23,8 +23,8 @@ export interface RunSetting {
   bell: Bell;
   /** Where intents come in; null: they are handed in by the caller alone. */
   inbox: string | null;
-  /** Obeys one intent. Throws a FleetError to refuse it. */
-  obey: (intent: Intent) => Promise<unknown>;
+  /** Obeys one intent in the world given, whose ledger is a transaction. Throws a FleetError to refuse it. */
+  obey: (intent: Intent, world: World) => Promise<unknown>;
   signal: AbortSignal;
   /** Asked after every tick; true ends the loop. */
   isDone?: (plan: Plan) => Promise<boolean>;
@@ -122,20 +122,26 @@ async function takeIntents(setting: RunSetting, folder: string): Promise<void> {
   }
 }
 
-/** Obeys an intent and keeps its result; one that was obeyed before gets the same result. */
+/**
+ * Obeys an intent and keeps its result, in one transaction: a kill in between leaves neither. One that was obeyed before
+ * gets the same result.
+ */
 export async function obeyOnce(
   { world, obey }: Pick<RunSetting, 'world' | 'obey'>,
   intent: Intent,
 ): Promise<IntentResult> {
   const before = await readIntentResult(world.ledger, intent.id);
   if (before) return before;
-  let result: IntentResult;
+  const keep = async (tx: Writing, result: IntentResult) => {
+    await saveIntent(tx, intent, result, world.clock.now());
+    return result;
+  };
   try {
-    result = { ok: true, output: (await obey(intent)) ?? null };
+    return await inTransaction(world.ledger, async (tx) =>
+      keep(tx, { ok: true, output: (await obey(intent, { ...world, ledger: tx })) ?? null }),
+    );
   } catch (error) {
-    if (!(error instanceof FleetError)) throw error;
-    result = { ok: false, error: error.toJSON() };
+    if (!(error instanceof FleetError) || error.code === 'disk-full') throw error;
+    return inTransaction(world.ledger, (tx) => keep(tx, { ok: false, error: error.toJSON() }));
   }
-  await inTransaction(world.ledger, (tx) => saveIntent(tx, intent, result, world.clock.now()));
-  return result;
 }

@@ -8,7 +8,7 @@ import type { AttemptView } from '../ledger/view.ts';
 import type { AttemptRecord } from '../node/journal.ts';
 import { FAULT_OF, isOpen } from '../task/attempt.ts';
 import { afterAttempt, seedOf } from '../task/retry.ts';
-import type { Sight, World } from './world.ts';
+import { type Sight, stopKey, type World } from './world.ts';
 
 /** Takes what nodes said of attempts into the ledger: read the evidence, decide what it means, commit, acknowledge. */
 
@@ -44,7 +44,9 @@ async function takeFrom(world: World, sight: Sight): Promise<void> {
   if (!link || sight.records.length === 0) return;
   const records = sight.records.splice(0, TAKEN_AT_ONCE_MAX);
   const ends = [...new Map(records.filter((record) => record.is === 'end').map((end) => [end.attempt, end])).values()];
-  const settlements = await readEnds(world, sight, ends);
+  const readings = await readEnds(world, sight, ends);
+  const settlements = readings.filter((reading) => typeof reading === 'object');
+  const told = ends.filter((_, index) => readings[index] !== 'later').map(({ attempt }) => attempt);
   const now = world.clock.now();
   await inTransaction(world.ledger, async (tx) => {
     await startAttempts(
@@ -54,8 +56,10 @@ async function takeFrom(world: World, sight: Sight): Promise<void> {
     );
     for (const settlement of settlements) await settleAttempt(tx, settlement, now);
   });
-  for (const { attempt } of ends) sight.progress.delete(attempt);
-  const told = ends.map(({ attempt }) => attempt);
+  for (const attempt of told) {
+    sight.progress.delete(attempt);
+    sight.asked.delete(stopKey(attempt));
+  }
   if (told.length > 0) world.track(acknowledge(sight, link, told));
   if (settlements.length > 0) world.wake();
 }
@@ -70,25 +74,21 @@ async function acknowledge(sight: Sight, link: NonNullable<Sight['link']>, attem
   }
 }
 
-/** The settlements of attempts that are still open in the ledger. One whose evidence cannot be had now is left for later. */
-async function readEnds(world: World, sight: Sight, ends: EndRecord[]): Promise<Settlement[]> {
-  const settlements: Settlement[] = [];
+/** What each end means; `later` where the evidence cannot be had now, `known` where the ledger has it already. */
+async function readEnds(world: World, sight: Sight, ends: readonly EndRecord[]): Promise<readonly EndReading[]> {
+  const readings: EndReading[] = [];
   for (let index = 0; index < ends.length; index += READ_AT_ONCE_MAX) {
     const batch = ends.slice(index, index + READ_AT_ONCE_MAX);
-    const read = await Promise.all(batch.map((end) => readEnd(world, sight, end)));
-    batch.forEach((end, place) => {
-      const result = read[place];
-      if (result === 'later') ends.splice(ends.indexOf(end), 1);
-      else if (result) settlements.push(result);
-    });
-    if (read.includes('later')) index -= read.filter((result) => result === 'later').length;
+    readings.push(...(await Promise.all(batch.map((end) => readEnd(world, sight, end)))));
   }
-  return settlements;
+  return readings;
 }
 
-async function readEnd(world: World, sight: Sight, end: EndRecord): Promise<Settlement | 'later' | undefined> {
+type EndReading = Settlement | 'later' | 'known';
+
+async function readEnd(world: World, sight: Sight, end: EndRecord): Promise<EndReading> {
   const [attempt] = await readAttempts(world.ledger, { id: end.attempt, limit: 1 });
-  if (!attempt || !isOpen(attempt.state)) return undefined;
+  if (!attempt || !isOpen(attempt.state)) return 'known';
   const evidence = await gather(sight, end);
   if (!evidence) return 'later';
   const kind = world.fleet.kinds.find(({ name }) => name === attempt.kind);

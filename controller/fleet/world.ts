@@ -60,6 +60,11 @@ export interface Sight extends Omit<NodeSight, 'sessions' | 'attempts' | 'inFlig
   machine: { load: number; availableKiB: number } | null;
 }
 
+/** Under which name `asked` holds that an attempt was told to end. */
+export function stopKey(attempt: string): string {
+  return `stop ${attempt}`;
+}
+
 export function newSight(name: string): Sight {
   return {
     name,

@@ -6,8 +6,12 @@ import type { Tables } from './tables.ts';
 export type Ledger = Kysely<Tables>;
 export type Writing = Transaction<Tables>;
 
-/** Runs `write` as one transaction: all of it is durable before the promise resolves, or none is there. */
+/**
+ * Runs `write` as one transaction: all of it is durable before the promise resolves, or none is there. Inside another
+ * transaction it is a part of that one.
+ */
 export function inTransaction<T>(ledger: Ledger, write: (tx: Writing) => Promise<T>): Promise<T> {
+  if (ledger.isTransaction) return write(ledger as Writing);
   return ledger.transaction().execute(write);
 }
 

@@ -185,13 +185,12 @@ export async function readAttempts(
   ledger: Ledger,
   where: { task?: string; id?: string; agent?: number; limit: number },
 ): Promise<AttemptView[]> {
-  let query = ledger
-    .selectFrom('attempt')
-    .selectAll()
-    .orderBy('intended_at', 'desc')
-    .orderBy('id', 'desc')
-    .limit(where.limit);
-  if (where.task !== undefined) query = query.where('task', '=', where.task);
+  let query = ledger.selectFrom('attempt').selectAll().limit(where.limit);
+  // Of one task by its tries: the wall clock may have jumped between them.
+  query =
+    where.task === undefined
+      ? query.orderBy('intended_at', 'desc')
+      : query.where('task', '=', where.task).orderBy('ordinal', 'desc');
   if (where.id !== undefined) query = query.where('id', '=', where.id);
   if (where.agent !== undefined) query = query.where('agent', '=', where.agent);
   const rows = await query.execute();

@@ -126,10 +126,15 @@ function asConversation(chance: Chance, order: Order, plain: Behaviour): Behavio
 
 export const TROUBLES = [
   'kill',
-  'kill',
+  'kill at a request',
+  'kill at a request',
+  'kill at a request',
   'kill at once',
   'cut',
   'cut silently',
+  'cut at a request',
+  'cut at a request',
+  'cut at a request',
   'refuse',
   'slow',
   'disk full',

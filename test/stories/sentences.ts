@@ -1,4 +1,4 @@
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import type { Execution, PretendNode } from '../../controller/transport/pretend.ts';
 import type { SimulatedClock } from '../support/clock.ts';
 
@@ -76,10 +76,12 @@ export interface Watch {
   clock: SimulatedClock;
   nodes: ReadonlyMap<string, PretendNode>;
   heard: ReadonlyMap<string, Heard>;
+  /** A controller lives: without one readers know by its missing beat that all is old. */
+  isHeld: boolean;
   accepted: Set<string>;
   needs: Map<string, readonly string[]>;
-  /** Tasks that a person cancelled and did not ask for again. */
-  cancelled: Set<string>;
+  /** Tasks that a person cancelled and did not ask for again, with the last event before. */
+  cancelled: Map<string, number>;
   eventsSeen: number;
   executionsSeen: number;
   completed: Map<string, number>;
@@ -89,22 +91,29 @@ export interface Watch {
 const SAYS: Readonly<Record<string, string>> = { failed: 'failed', cancelled: 'was cancelled', parked: 'is parked' };
 const BAD = Object.keys(SAYS);
 
+const statements = new WeakMap<DatabaseSync, Map<string, StatementSync>>();
+
+/** Rows of the ledger as it stands between two transactions. */
+export function rowsOf<Row>({ ledger }: Watch, sql: string, ...values: SQLInputValue[]): Row[] {
+  const known = statements.get(ledger) ?? new Map<string, StatementSync>();
+  statements.set(ledger, known);
+  const statement = known.get(sql) ?? ledger.prepare(sql);
+  known.set(sql, statement);
+  return statement.all(...values) as Row[];
+}
+
 /** Every sentence that does not hold now. Cheap when nothing happened since the last look. */
 export function judge(watch: Watch): string[] {
-  const wrong = judgeExecutions(watch);
-  const last = watch.ledger.prepare('SELECT max(seq) AS seq FROM event').get() as { seq: number | null };
-  if ((last.seq ?? 0) === watch.eventsSeen) return wrong;
-  const events = watch.ledger
-    .prepare('SELECT seq, kind, task, attempt, data FROM event WHERE seq > ? ORDER BY seq')
-    .all(watch.eventsSeen) as unknown as EventRow[];
-  watch.eventsSeen = last.seq ?? 0;
-  const tasks = watch.ledger
-    .prepare('SELECT id, state, reason, deps_left, parked_by FROM task')
-    .all() as unknown as TaskRow[];
-  const attempts = watch.ledger.prepare('SELECT * FROM attempt').all() as unknown as AttemptRow[];
+  const wrong = [...judgeExecutions(watch), ...judgeNodes(watch)];
+  const news = 'SELECT seq, kind, task, attempt, data FROM event WHERE seq > ? ORDER BY seq';
+  const events = rowsOf<EventRow>(watch, news, watch.eventsSeen);
+  if (events.length === 0) return wrong;
+  watch.eventsSeen = events.at(-1)?.seq ?? 0;
+  const tasks = rowsOf<TaskRow>(watch, 'SELECT id, state, reason, deps_left, parked_by FROM task');
+  const attempts = rowsOf<AttemptRow>(watch, 'SELECT * FROM attempt');
   wrong.push(...judgeEvents(watch, events));
   wrong.push(...judgeTasks(watch, tasks, attempts), ...attempts.flatMap((attempt) => judgeAttempt(watch, attempt)));
-  return [...wrong, ...judgeNodes(watch)];
+  return wrong;
 }
 
 /** No attempt starts twice; no two of one task, and no two of one agent, overlap; what is needed ended well before. */
@@ -138,7 +147,7 @@ export function endedWell(execution: Execution): boolean {
 
 function judgeEvents(watch: Watch, events: readonly EventRow[]): string[] {
   const wrong: string[] = [];
-  for (const { kind, task, data } of events) {
+  for (const { seq, kind, task, data } of events) {
     if (task === null) continue;
     if (kind === 'task_completed') {
       const times = (watch.completed.get(task) ?? 0) + 1;
@@ -148,7 +157,7 @@ function judgeEvents(watch: Watch, events: readonly EventRow[]): string[] {
         wrong.push(`(d) ${task} was completed though nothing of it ended well`);
     }
     if (kind === 'task_retried' && data.includes('"by":"person"')) watch.cancelled.delete(task);
-    if (kind === 'attempt_intended' && watch.cancelled.has(task))
+    if (kind === 'attempt_intended' && seq > (watch.cancelled.get(task) ?? seq))
       wrong.push(`(a) ${task} was begun again after a person cancelled it`);
   }
   return wrong;
@@ -208,16 +217,13 @@ function judgeAttempt({ heard, executions }: Watch, attempt: AttemptRow): string
 
 const HEARD_MS_MAX = 21_000;
 
-function judgeNodes({ ledger, heard, clock }: Watch): string[] {
-  const rows = ledger.prepare("SELECT name, state, boot, epoch FROM node WHERE state = 'up'").all() as unknown as {
-    name: string;
-    boot: string;
-    epoch: number;
-  }[];
-  return rows.flatMap(({ name, boot, epoch }) => {
+function judgeNodes(watch: Watch): string[] {
+  const { heard, clock } = watch;
+  const up = "SELECT name, boot, epoch FROM node WHERE state = 'up'";
+  return rowsOf<{ name: string; boot: string; epoch: number }>(watch, up).flatMap(({ name, boot, epoch }) => {
     const said = heard.get(name);
     if (!said?.greetings.has(`${epoch} ${boot}`)) return [`(h) ${name} is up under a greeting nobody heard`];
     const silent = clock.monotonic() - said.at;
-    return silent > HEARD_MS_MAX ? [`(h) ${name} is up, and silent for ${silent} ms`] : [];
+    return watch.isHeld && silent > HEARD_MS_MAX ? [`(h) ${name} is up, and silent for ${silent} ms`] : [];
   });
 }

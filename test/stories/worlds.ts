@@ -2,17 +2,16 @@ import { createHash } from 'node:crypto';
 import { DatabaseSync } from 'node:sqlite';
 import { parseArgs } from 'node:util';
 import { isEmpty } from '../../controller/fleet/step.ts';
-import type { World } from '../../controller/fleet/world.ts';
-import { stopAttempts } from '../../controller/ledger/attempts.ts';
 import { inTransaction } from '../../controller/ledger/ledger.ts';
 import { pauseAgents } from '../../controller/ledger/sights.ts';
 import { openSqlite } from '../../controller/ledger/sqlite.ts';
-import { type AcceptedTask, acceptTasks, cancelTasks, retryTasks } from '../../controller/ledger/tasks.ts';
+import { acceptTasks } from '../../controller/ledger/tasks.ts';
 import { createPretendNode, type PretendNode } from '../../controller/transport/pretend.ts';
 import { createClock } from '../support/clock.ts';
-import { type Controller, openController } from '../support/world.ts';
+import { openController } from '../support/world.ts';
 import { type Chance, createChance, drawBehaviour, drawFleet, drawTasks, drawTroubles, type Trouble } from './draw.ts';
-import { hear, judge, newHeard, type Watch } from './sentences.ts';
+import { hear, judge, newHeard, rowsOf, type Watch } from './sentences.ts';
+import { kill, make, type Story, spring } from './troubles.ts';
 
 /** One simulated world from its seed: the real loop and ledger, pretend nodes, a clock that is moved, faults drawn. */
 
@@ -31,23 +30,11 @@ export interface WorldOutcome {
 
 const IDENTITY = { ledger: 'L1', machine: 'M1', takeOver: false };
 const PROGRAM = { text: 'pretend', hash: '0123456789abcdef' };
-const SETTLE_SECONDS_MAX = 3600;
+/** A clock set back may hold a task for the longest wait there is, an hour, and its retry, too. */
+const SETTLE_SECONDS_MAX = 9000;
 const QUIET_SECONDS = 30;
-
-interface Story {
-  seed: number;
-  chance: Chance;
-  watch: Watch;
-  tasks: AcceptedTask[];
-  controller: Controller | null;
-  open(): Promise<Controller>;
-  wrong: string[];
-  intents: number;
-  ticks: number;
-  /** Microtasks after which the controller is killed, counted down stop by stop; null: it lives. */
-  killAfter: { stops: number; hops: number } | null;
-  say: (text: string) => void;
-}
+/** What a slow network still carries when it is slow no more. */
+const LATE_SECONDS = 150;
 
 export async function simulate(seed: number, say: (text: string) => void = () => {}): Promise<WorldOutcome> {
   const story = await begin(seed, say);
@@ -63,7 +50,7 @@ export async function simulate(seed: number, say: (text: string) => void = () =>
   if (story.wrong.length === 0) await settleAll(story);
   story.controller?.kill();
   await watch.clock.settle();
-  const events = watch.ledger.prepare('SELECT * FROM event ORDER BY seq').all();
+  const events = rowsOf(watch, 'SELECT * FROM event ORDER BY seq');
   const hash = createHash('sha256').update(JSON.stringify(events)).digest('hex').slice(0, 16);
   watch.ledger.close();
   return {
@@ -92,7 +79,9 @@ async function begin(seed: number, say: (text: string) => void): Promise<Story> 
       hear(heard.get(name)!, line, clock.monotonic());
     };
     const script = drawBehaviour.bind(null, own);
-    return createPretendNode({ name, clock, random: own.next, script, vcpu: 20, memoryKiB: 2 ** 26, onTold });
+    const node = createPretendNode({ name, clock, random: own.next, script, vcpu: 20, memoryKiB: 2 ** 26, onTold });
+    node.latencyMs = own.pick([1, 1, 5, 30, 120]);
+    return node;
   }
   worlds += 1;
   const path = `file:/world-${process.pid}-${worlds}?vfs=memdb`;
@@ -102,15 +91,21 @@ async function begin(seed: number, say: (text: string) => void): Promise<Story> 
   await inTransaction(keeper, (tx) => acceptTasks(tx, tasks, clock.now()));
   await keeper.destroy();
   const random = chance.fork().bytes;
-  const open = () => openController({ fleet, path, clock, nodes, random, program: PROGRAM, identity: IDENTITY });
+  const onRequest = (name: string, verb: string, write: () => void) => {
+    if (story.trap?.verb === verb && story.trap.spared-- <= 0) spring(story, nodes.get(name)!, write);
+    else write();
+  };
+  const open = () =>
+    openController({ onRequest, fleet, path, clock, nodes, random, program: PROGRAM, identity: IDENTITY });
   const watch: Watch = {
     ledger,
     clock,
     nodes,
     heard,
+    isHeld: true,
     accepted: new Set(tasks.map(({ id }) => id)),
     needs: new Map(tasks.map(({ id, needs }) => [id, needs ?? []])),
-    cancelled: new Set(),
+    cancelled: new Map(),
     eventsSeen: 0,
     executionsSeen: 0,
     completed: new Map(),
@@ -125,8 +120,12 @@ async function begin(seed: number, say: (text: string) => void): Promise<Story> 
     open,
     wrong: [],
     intents: 0,
+    wishes: new Map(),
+    asked: [],
     ticks: 0,
     killAfter: null,
+    wasSlow: false,
+    trap: null,
     say,
   };
   story.controller = await open();
@@ -144,139 +143,6 @@ async function goOn(story: Story, ms: number): Promise<void> {
     const wrong = broken === undefined ? judge(watch) : [`the controller broke: ${(broken as Error)?.stack ?? broken}`];
     story.wrong.push(...wrong.map((text) => `at ${(watch.clock.monotonic() / 1000).toFixed(3)} s: ${text}`));
   });
-}
-
-async function kill(story: Story, hops: number): Promise<void> {
-  const { chance, watch } = story;
-  story.killAfter = null;
-  for (let hop = 0; hop < hops; hop += 1) await null;
-  story.say('killed');
-  story.controller?.kill();
-  story.ticks += story.controller?.ticks ?? 0;
-  story.controller = null;
-  for (const node of watch.nodes.values()) {
-    node.cut(chance.maybe(0.7) ? 'clean' : 'silent', { toNode: chance.whole(0, 8), toController: 0 });
-  }
-  await watch.clock.settle();
-  const comesBack = async () => {
-    story.controller = await story.open();
-  };
-  const ms = chance.maybe(0.4) ? 0 : chance.whole(1, 8000);
-  void watch.clock.sleep(ms).then(comesBack);
-}
-
-async function make(story: Story, what: Trouble): Promise<void> {
-  const { chance, watch } = story;
-  const node = chance.pick([...watch.nodes.values()]);
-  const ms = chance.whole(100, 20_000);
-  if (await tamper(story, node, what)) return;
-  const until = (undo: () => void) => void watch.clock.sleep(ms).then(undo);
-  switch (what) {
-    case 'refuse':
-      node.isRefusing = true;
-      return until(() => (node.isRefusing = false));
-    case 'slow':
-      node.latencyMs = chance.pick([50, 800, 6000, 40_000]);
-      return until(() => (node.latencyMs = 1));
-    case 'disk full':
-      node.machine.isDiskFull = true;
-      return until(() => (node.machine.isDiskFull = false));
-    case 'own':
-      node.own('L2 M2');
-      return until(() => node.own('L1 M1'));
-    case 'jump':
-      return watch.clock.jump(chance.pick([-86_400_000, -3_600_000, -9000, -100, 9000, 3_600_000, 86_400_000]));
-    case 'sleep':
-      watch.clock.jump(ms + 11_000); // the machine slept: wall time went on, the monotonic one did not
-      return;
-    case 'kill at once':
-      if (story.controller) await kill(story, chance.whole(0, 60));
-      return;
-    case 'kill':
-      if (story.controller) story.killAfter ??= { stops: chance.whole(0, 40), hops: chance.whole(0, 400) };
-      return;
-    default:
-      return wish(story, what);
-  }
-}
-
-const FOREIGN = '01900000-0000-7000-8000-000000000000';
-
-/** What happens to a node from outside. Says whether `what` was such a thing. */
-async function tamper(story: Story, node: PretendNode, what: Trouble): Promise<boolean> {
-  const { chance, watch } = story;
-  const kept = { toNode: chance.whole(0, 4), toController: chance.whole(0, 8) };
-  const running = [...node.machine.workers.values()].filter(({ isAlive }) => isAlive).map(({ attempt }) => attempt);
-  const attempt = running.length > 0 ? chance.pick(running) : FOREIGN;
-  const said = watch.heard.get(node.machine.setting.name)!.journal;
-  const line = said.length > 0 ? chance.pick(said) : `end ${FOREIGN} 001 exited 0 1 -`;
-  const deeds: Partial<Record<Trouble, () => unknown>> = {
-    cut: () => node.cut('clean', kept),
-    'cut silently': () => node.cut('silent', kept),
-    reboot: () => node.reboot(),
-    wipe: () => node.wipe(attempt),
-    'kill worker': () => node.killWorker(attempt),
-    'kill tool': () => node.killTool(attempt),
-    'kill sessions': () => node.killSessions(),
-    scribble: () =>
-      node.scribble(
-        chance.pick([line, line.slice(0, chance.whole(0, line.length)), `end ${FOREIGN} 001 exited 0 1 -`, '\u0000x']),
-      ),
-    tear: () => node.tear(chance.whole(0, 60)),
-    usurp: () => greetRaw(node, 'L1 M1'),
-    intrude: () => greetRaw(node, 'L3 M3'),
-  };
-  await deeds[what]?.();
-  return deeds[what] !== undefined;
-}
-
-/** Another process greets a node, and goes. */
-async function greetRaw(node: PretendNode, owner: string): Promise<void> {
-  const stream = await node.transport.open([], () => {});
-  stream.write(`1 hello ${owner} 0 0\n`);
-  stream.close();
-}
-
-/** What a person wishes, handed in as an intent. */
-async function wish(story: Story, what: Trouble): Promise<void> {
-  const { chance, watch, controller, tasks } = story;
-  if (!controller) return;
-  const { clock } = watch;
-  const now = clock.now();
-  const id = chance.pick(tasks).id;
-  const state = (watch.ledger.prepare('SELECT state FROM task WHERE id = ?').get(id) as { state: string }).state;
-  const agents = [chance.whole(1, 6)];
-  const deeds: Partial<Record<Trouble, (world: World) => Promise<unknown>>> = {
-    cancel: ({ ledger }) => inTransaction(ledger, (tx) => cancelTasks(tx, [id], now)),
-    retry: ({ ledger }) => inTransaction(ledger, (tx) => retryTasks(tx, [id], now)),
-    pause: ({ ledger }) => inTransaction(ledger, (tx) => pauseAgents(tx, agents, true, now)),
-    resume: ({ ledger }) => inTransaction(ledger, (tx) => pauseAgents(tx, agents, false, now)),
-    restart: ({ ledger }) => inTransaction(ledger, (tx) => stopAttempts(tx, { agents }, 'restarted', now)),
-    submit: ({ ledger }) => submitLate(story, ledger, id),
-  };
-  const act = deeds[what];
-  if (!act) throw new Error(`nobody does ${what}`);
-  story.intents += 1;
-  const intent = { id: `intent-${story.seed}-${story.intents}`, operation: what, input: { id }, by: 'person', at: now };
-  const result = controller.obey(intent, async (world) => {
-    const output = await act(world);
-    world.wake();
-    return output;
-  });
-  await clock.settle();
-  if (what === 'cancel' && (await result)?.ok && !['completed', 'failed'].includes(state)) watch.cancelled.add(id);
-}
-
-async function submitLate({ watch, tasks, chance }: Story, ledger: World['ledger'], need: string): Promise<void> {
-  const spec: AcceptedTask = {
-    id: `late${tasks.length}`,
-    run: 'true',
-    ...(chance.maybe(0.6) ? { needs: [need] } : {}),
-  };
-  await inTransaction(ledger, (tx) => acceptTasks(tx, [spec], watch.clock.now()));
-  tasks.push(spec);
-  watch.accepted.add(spec.id);
-  watch.needs.set(spec.id, spec.needs ?? []);
 }
 
 /** All that is wrong is put right: from now on everything has to come to its end. */
@@ -303,18 +169,17 @@ async function calm(story: Story): Promise<void> {
 
 async function settleAll(story: Story): Promise<void> {
   const { watch } = story;
-  const open = watch.ledger.prepare(
-    "SELECT id, state, reason FROM task WHERE state IN ('queued', 'blocked', 'running')",
-  );
+  const unsettled = "SELECT id, state, reason FROM task WHERE state IN ('queued', 'blocked', 'running')";
+  const open = () => rowsOf(watch, unsettled);
   const until = watch.clock.monotonic() + SETTLE_SECONDS_MAX * 1000;
-  while (open.all().length > 0 && story.wrong.length === 0) {
+  while (open().length > 0 && story.wrong.length === 0) {
     if (watch.clock.monotonic() > until) {
-      story.wrong.push(`(g) not settled after ${SETTLE_SECONDS_MAX} s: ${JSON.stringify(open.all())}`);
+      story.wrong.push(`(g) not settled after ${SETTLE_SECONDS_MAX} s: ${JSON.stringify(open())}`);
       return;
     }
     await goOn(story, 5000);
   }
-  await goOn(story, QUIET_SECONDS * 1000);
+  await goOn(story, (story.wasSlow ? LATE_SECONDS : QUIET_SECONDS) * 1000);
   if (story.wrong.length > 0) return;
   for (let look = 0; look < 3; look += 1) {
     const ticks = story.controller?.ticks ?? 0;
@@ -327,15 +192,28 @@ async function settleAll(story: Story): Promise<void> {
 }
 
 /** When nothing goes on, everything is seen as it is, and nothing is left lying about. */
-function judgeQuiet({ watch }: Story): string[] {
+function judgeQuiet({ watch, wishes, asked }: Story): string[] {
   const wrong: string[] = [];
+  for (const { id, task, seen } of asked) {
+    const refused = rowsOf<{ result: string }>(watch, 'SELECT result FROM intent WHERE id = ?', id).some(({ result }) =>
+      result.includes('unlawful'),
+    );
+    const done = `SELECT seq FROM event WHERE kind = 'task_retried' AND data LIKE '%person%' AND task = ? AND seq > ?`;
+    if (
+      refused &&
+      rowsOf(watch, done, task, seen).length > 0 &&
+      asked.filter((other) => other.task === task).length === 1
+    )
+      wrong.push(`(h) ${id} was done and is told as refused`);
+  }
+  for (const id of wishes.keys()) wrong.push(`(a) ${id} was never answered`);
   for (const [name, node] of watch.nodes) {
     if (node.openStreams !== 1) wrong.push(`(h) ${name} has ${node.openStreams} conversations open`);
     if (node.machine.open.size > 0) wrong.push(`(a) ${name} still holds ${[...node.machine.open.keys()].join(' ')}`);
   }
-  const agents = watch.ledger.prepare("SELECT number, state, evidence FROM agent WHERE state <> 'idle'").all();
+  const agents = rowsOf(watch, "SELECT number, state, evidence FROM agent WHERE state <> 'idle'");
   if (agents.length > 0) wrong.push(`(h) nothing goes on, and agents are ${JSON.stringify(agents)}`);
-  const nodes = watch.ledger.prepare("SELECT name, state, evidence FROM node WHERE state <> 'up'").all();
+  const nodes = rowsOf(watch, "SELECT name, state, evidence FROM node WHERE state <> 'up'");
   if (nodes.length > 0) wrong.push(`(h) nothing is wrong, and nodes are ${JSON.stringify(nodes)}`);
   return wrong;
 }

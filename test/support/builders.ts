@@ -5,14 +5,38 @@ import type { Node } from '../../controller/node/node.ts';
 /** Values with one difference: a test names only what matters to it. */
 
 export function aNode(different: Partial<Node> = {}): Node {
-  return { name: 'here', via: { kind: 'local' }, vcpu: 4, memoryGiB: 16, maxAgents: null, cwd: null, labels: [], ...different };
+  return {
+    name: 'here',
+    via: { kind: 'local' },
+    vcpu: 4,
+    memoryGiB: 16,
+    maxAgents: null,
+    cwd: null,
+    labels: [],
+    ...different,
+  };
 }
 
 export function aKind(different: Partial<Kind> = {}): Kind {
-  return { name: 'command', tool: 'command', model: null, sandbox: null, run: null, args: [], env: {}, secrets: {}, endpoint: null, program: null, ...different };
+  return {
+    name: 'command',
+    tool: 'command',
+    model: null,
+    sandbox: null,
+    run: null,
+    args: [],
+    env: {},
+    secrets: {},
+    endpoint: null,
+    program: null,
+    ...different,
+  };
 }
 
-export type FleetDifference = Omit<Partial<Fleet>, 'agents' | 'tasks'> & { agents?: Partial<Fleet['agents']>; tasks?: Partial<Fleet['tasks']> };
+export type FleetDifference = Omit<Partial<Fleet>, 'agents' | 'tasks'> & {
+  agents?: Partial<Fleet['agents']>;
+  tasks?: Partial<Fleet['tasks']>;
+};
 
 export function aFleet({ agents, tasks, ...different }: FleetDifference = {}): Fleet {
   return {

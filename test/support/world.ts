@@ -31,6 +31,8 @@ export interface ControllerSetting {
   random(bytes: number): Uint8Array;
   program: NodeProgram;
   identity: World['identity'];
+  /** Sees each request to a node and lets it go out by calling `write`; here a kill or a cut falls on its very moment. */
+  onRequest?: (node: string, verb: string, write: () => void) => void;
 }
 
 /** Stands still for ever: what a killed process awaits. */
@@ -60,7 +62,9 @@ export async function openController(setting: ControllerSetting): Promise<Contro
       sleep: (ms, signal) => (isAlive ? clock.sleep(ms, signal).then(() => (isAlive ? undefined : never())) : never()),
     },
     random: setting.random,
-    transports: new Map([...setting.nodes].map(([name, node]) => [name, mortal(node.transport, () => isAlive)])),
+    transports: new Map(
+      [...setting.nodes].map(([name, node]) => [name, mortal(name, node.transport, setting, () => isAlive)]),
+    ),
     program,
     identity,
     secretsOf: async () => ({}),
@@ -87,7 +91,7 @@ export async function openController(setting: ControllerSetting): Promise<Contro
       return broken;
     },
     obey: (intent, act) =>
-      obeyOnce({ world, obey: () => act(world) }, intent).catch((error: unknown) => {
+      obeyOnce({ world, obey: (_, inside) => act(inside) }, intent).catch((error: unknown) => {
         fail(error);
         return undefined;
       }),
@@ -98,7 +102,14 @@ export async function openController(setting: ControllerSetting): Promise<Contro
   };
 }
 
-function mortal(transport: Transport, isAlive: () => boolean): Transport {
+function mortal(
+  name: string,
+  transport: Transport,
+  { onRequest }: ControllerSetting,
+  isAlive: () => boolean,
+): Transport {
+  const request = (text: string, write: () => void) =>
+    onRequest ? onRequest(name, text.split(' ', 2)[1]?.trim() ?? '', write) : write();
   return {
     run: async (command, signal) => {
       const outcome = isAlive() ? await transport.run(command, signal) : await never<never>();
@@ -107,16 +118,20 @@ function mortal(transport: Transport, isAlive: () => boolean): Transport {
     open: async (words, onLine) => {
       if (!isAlive()) return never();
       const stream = await transport.open(words, (line) => (isAlive() ? onLine(line) : undefined));
-      return isAlive() ? mortalStream(stream, isAlive) : never();
+      return isAlive() ? mortalStream(stream, request, isAlive) : never();
     },
     terminal: transport.terminal,
     close: async () => {},
   };
 }
 
-function mortalStream(stream: Stream, isAlive: () => boolean): Stream {
+function mortalStream(
+  stream: Stream,
+  request: (text: string, write: () => void) => void,
+  isAlive: () => boolean,
+): Stream {
   return {
-    write: (text) => (isAlive() ? stream.write(text) : undefined),
+    write: (text) => (isAlive() ? request(text, () => stream.write(text)) : undefined),
     backlog: 0,
     close: () => (isAlive() ? stream.close() : undefined),
     ended: stream.ended.then((why) => (isAlive() ? why : never<string>())),

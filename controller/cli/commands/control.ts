@@ -4,6 +4,7 @@ import type { Fleet } from '../../config/fleet.ts';
 import type { Flags } from '../../config/load.ts';
 import { FleetError } from '../../errors.ts';
 import { run } from '../../fleet/run.ts';
+import type { World } from '../../fleet/world.ts';
 import { readHolder, takeLock } from '../../ledger/lock.ts';
 import type { Intent } from '../../ledger/view.ts';
 import { operationOf } from '../../operations/index.ts';
@@ -36,7 +37,7 @@ export async function control(door: Door, setting: ControlSetting): Promise<'sto
         world: controller.world,
         bell: controller.bell,
         inbox: fleet.stateFolder,
-        obey: (intent) => obey(door, controller, intent, setting.readAgain),
+        obey: (intent, world) => obey(door, controller, intent, world, setting.readAgain),
         signal,
         isDone: async () => {
           controller.check();
@@ -63,8 +64,9 @@ function refuseWhenRefused({ world }: Controller): void {
 /** One intent, checked by its operation's own schema. */
 export async function obey(
   door: Door,
-  { world }: Controller,
+  controller: Controller,
   intent: Intent,
+  world: World,
   readAgain: () => Promise<Fleet>,
 ): Promise<unknown> {
   const operation = operationOf(intent.operation);
@@ -73,8 +75,8 @@ export async function obey(
   const input = change.input.safeParse(intent.input);
   if (!input.success) throw new FleetError('usage', `${intent.operation}: ${input.error.message}`);
   const reload = async () => {
-    world.fleet = await readAgain();
-    return world.fleet;
+    controller.world.fleet = await readAgain();
+    return controller.world.fleet;
   };
   return change.output.parse(await change.run({ world, now: door.clock.now(), reload }, input.data));
 }

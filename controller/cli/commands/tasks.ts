@@ -133,7 +133,7 @@ async function submitOnce(
     at: door.clock.now(),
   };
   const result = await obeyOnce(
-    { world: controller.world, obey: (each) => obey(door, controller, each, readAgain) },
+    { world: controller.world, obey: (each, world) => obey(door, controller, each, world, readAgain) },
     intent,
   );
   if (!result.ok)

@@ -5,7 +5,7 @@ import { inTransaction } from '../../ledger/ledger.ts';
 import { readAttempts } from '../../ledger/read.ts';
 import { settlementOf } from '../settle.ts';
 import type { LoseStep, StopStep } from '../step.ts';
-import type { World } from '../world.ts';
+import { stopKey, type World } from '../world.ts';
 
 const TOLD_MS_MAX = 3000;
 
@@ -14,7 +14,7 @@ export function stopAttempts(world: World, { attempt, reason }: StopStep): void 
   const sight = world.sights.get(attempt.node);
   const link = sight?.link;
   const now = world.clock.monotonic();
-  const key = `stop ${attempt.id}`;
+  const key = stopKey(attempt.id);
   if (!sight || !link || now - (sight.asked.get(key) ?? Number.NEGATIVE_INFINITY) < TOLD_MS_MAX) return;
   sight.asked.set(key, now);
   world.track(
