@@ -1,6 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
 /** Tests that use real programs: slow, and never more than two files at once. */
+/** Simulated worlds: no real part, but many seconds of computing. */
+const WORLDS = ['test/stories/**/*.test.ts'];
 const REAL = ['test/**/*.real.test.ts', 'test/rig/**/*.test.ts', 'test/doors/**/*.test.ts'];
 
 export default defineConfig({
@@ -12,10 +14,14 @@ export default defineConfig({
         test: {
           name: 'pure',
           include: ['test/**/*.test.ts'],
-          exclude: REAL,
+          exclude: [...REAL, ...WORLDS],
           testTimeout: 20_000,
           sequence: { groupOrder: 0 },
         },
+      },
+      {
+        extends: true,
+        test: { name: 'worlds', include: WORLDS, testTimeout: 120_000, sequence: { groupOrder: 1 } },
       },
       {
         extends: true,
@@ -25,7 +31,7 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 120_000,
           maxWorkers: 2,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
     ],

@@ -78,6 +78,8 @@ readable() { # TOOL
   fi
 }
 
+until_ended() { while ! end_of "$1"; do nap 0.3; done; }
+
 # ROOT ATTEMPT FILE FOLLOW READABLE: for `fleet logs`.
 log() {
   FLEET_ROOT=$1
@@ -86,10 +88,8 @@ log() {
   { read -r kind <"$folder/kind"; } 2>/dev/null
   [ "$5" = 1 ] || kind=command_raw
   if [ "$4" = 1 ]; then
-    tail -n +1 -s 0.2 -F "$folder/$3" 2>/dev/null &
-    while ! end_of "$2"; do nap 0.3; done
-    nap 0.5
-    kill $! 2>/dev/null
+    until_ended "$2" &
+    tail -n +1 -s 0.2 --pid="$!" -F "$folder/$3" 2>/dev/null
   else
     cat "$folder/$3"
   fi | if [ "$kind" = command_raw ]; then cat; else readable "$kind"; fi

@@ -141,7 +141,7 @@ function judgeExecutions(watch: Watch): string[] {
   return wrong;
 }
 
-export function endedWell(execution: Execution): boolean {
+function endedWell(execution: Execution): boolean {
   return execution.end === 'itself' && execution.exit === 0;
 }
 

@@ -1,0 +1,6 @@
+import { describe } from 'vitest';
+import { holdSentences } from './seeds.ts';
+
+describe('whatever is killed, cut, full or late, in further worlds', () => {
+  holdSentences(141, 160);
+});
