@@ -6,8 +6,9 @@ import { loadTasks } from '../../config/plan.ts';
 import { FleetError } from '../../errors.ts';
 import { obeyOnce } from '../../fleet/run.ts';
 import { newId } from '../../fleet/world.ts';
+import { listInbox } from '../../ledger/inbox.ts';
 import { readHolder } from '../../ledger/lock.ts';
-import { readAgents } from '../../ledger/read.ts';
+import { readAgents, readTasks } from '../../ledger/read.ts';
 import type { Results } from '../../operations/results.ts';
 import { results } from '../../operations/results.ts';
 import { layersOf } from '../../task/graph.ts';
@@ -173,8 +174,21 @@ export interface WaitOptions extends GlobalOptions {
 /** `fleet wait [TASK…]`: until they are settled; all that are not, where none is named. */
 export async function waitTasks(door: Door, tasks: readonly string[], options: WaitOptions): Promise<number> {
   const fleet = await readFleet(door, options);
-  const ids = tasks.length > 0 ? tasks : await openTasks(door, fleet);
-  return waitFor(door, fleet, ids, options);
+  if (tasks.length > 0) await refuseUnknown(door, fleet, tasks);
+  return waitFor(door, fleet, tasks.length > 0 ? tasks : await openTasks(door, fleet), options);
+}
+
+/** Nobody knows them, and nothing is handed in that could bring them: they would be waited for in vain. */
+async function refuseUnknown(door: Door, fleet: Fleet, ids: readonly string[]): Promise<void> {
+  if ((await listInbox(fleet.stateFolder)).length > 0) return;
+  await using context = await openContext(door, fleet);
+  const found = context.ledger ? await readTasks(context.ledger, { ids, limit: 100_000 }) : [];
+  const known = new Set(found.map(({ id }) => id));
+  const unknown = ids.filter((id) => !known.has(id));
+  if (unknown.length > 0)
+    throw new FleetError('not-found', `no such task: ${unknown.slice(0, 10).join(', ')}`, {
+      hint: 'fleet list tasks shows what there is.',
+    });
 }
 
 async function openTasks(door: Door, fleet: Fleet): Promise<string[]> {
