@@ -65,7 +65,11 @@ lay_out() {
 
 # ID ATTEMPT REASON: never started: buried, so that a start still on its way cannot run; running: asked to end.
 stop_attempt() {
-  if take_lock "$2" buried; then answer "$1" '{"ok":true,"was":"buried"}'; return; fi
+  if take_lock "$2" buried; then
+    # Its folder may have been removed while it ran: nothing is buried alive.
+    if kill_rest "$2"; then answer "$1" '{"ok":true,"was":"buried"}'; else refuse "$1" busy "it still runs"; fi
+    return
+  fi
   if [ "$(<"$FLEET_ROOT/lock/$2")" = buried ]; then answer "$1" '{"ok":true,"was":"buried"}'; return; fi
   if end_of "$2"; then answer "$1" '{"ok":true,"was":"ended"}'; journal "$REPLY"; return; fi
   if [ ! -e "$FLEET_ROOT/open/$2" ]; then # its start was cut short by the death of a former server: it never began

@@ -13,7 +13,7 @@ remove() {
   for file in "$FLEET_ROOT"/open/*; do
     attempt=${file##*/}
     read -r agent _ <"$file"
-    kill_rest "$attempt" "$agent"
+    kill_rest "$attempt"
   done
   rm -rf "$FLEET_ROOT" || return 1
   rmdir "${FLEET_ROOT%/*}" 2>/dev/null # only when no other fleet is here
@@ -29,13 +29,22 @@ end_our_processes() {
     while read -r file; do
       file=${file#/proc/}
       file=${file%%/*}
-      [ "$file" = "$$" ] || pids="$pids $file"
+      is_ours "$file" && pids="$pids $file"
     done < <(grep -lsaz -F -x -f <(printf '%s\nFLEET_ROOT=%s\n' "$FLEET_ROOT" "$FLEET_ROOT") /proc/[0-9]*/cmdline /proc/[0-9]*/environ)
     [ -n "$pids" ] || return 0
     # shellcheck disable=SC2086
     kill -KILL $pids 2>/dev/null
     nap 0.05
   done
+}
+
+# Not everybody who names the folder: an editor opened on it, or whoever runs this, is a stranger.
+is_ours() { # PID
+  local words=()
+  [ "$1" != "$$" ] || return 1
+  { mapfile -d '' -t words <"/proc/$1/cmdline"; } 2>/dev/null
+  [[ ${words[1]:-} == */fleet-node-* && ${words[2]:-} =~ ^(serve|view|log)$ ]] ||
+    grep -qsaz -F -x "FLEET_ROOT=$FLEET_ROOT" "/proc/$1/environ"
 }
 
 main() {

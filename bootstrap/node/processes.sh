@@ -19,7 +19,8 @@ find_cgroups() {
 enter_cgroup() {
   [ -n "$CGROUP" ] || return 0
   [ -d "$CGROUP/$1" ] || mkdir -p "$CGROUP/$1" 2>/dev/null
-  { printf 0 >"$CGROUP/$1/cgroup.procs"; } 2>/dev/null || :
+  # Said by the attempt itself: a later server may stand in another group, and joining may fail.
+  { printf 0 >"$CGROUP/$1/cgroup.procs" && printf '%s\n' "$CGROUP/$1" >cgroup; } 2>/dev/null || :
 }
 
 # Process ids that carry the attempt's mark; the slow way, for nodes without control groups.
@@ -32,21 +33,13 @@ marked_processes() {
   REPLY=$pids
 }
 
-# Kills whatever is left of an attempt: ATTEMPT AGENT. Returns when nothing of it runs, or after some 5 s.
-kill_rest() {
-  local pid rest
-  if [ -n "$CGROUP" ]; then
-    [ -d "$CGROUP/$2" ] || return 0
-    for _ in {1..100}; do
-      rest=
-      { read -r rest <"$CGROUP/$2/cgroup.procs"; } 2>/dev/null
-      [ -n "$rest" ] || return 0
-      { printf 1 >"$CGROUP/$2/cgroup.kill"; } 2>/dev/null
-      nap 0.05
-    done
-    return 1
-  fi
-  { read -r pid _ <"$FLEET_ROOT/attempts/$1/tool"; } 2>/dev/null && kill -KILL -- "-$pid" 2>/dev/null
+# Kills whatever is left of an attempt, by its control group or its mark. Fails when something still runs after 5 s.
+kill_rest() { # ATTEMPT
+  local group='' pid start
+  { read -r group <"$FLEET_ROOT/attempts/$1/cgroup"; } 2>/dev/null
+  if [ -n "$group" ]; then empty_group "$group"; return; fi
+  { read -r pid _ start <"$FLEET_ROOT/attempts/$1/tool"; } 2>/dev/null && is_running "$pid" "$start" &&
+    kill -KILL -- "-$pid" 2>/dev/null
   for _ in {1..50}; do
     marked_processes "$1"
     [ -n "$REPLY" ] || return 0
@@ -57,11 +50,23 @@ kill_rest() {
   return 1
 }
 
+empty_group() {
+  local rest
+  for _ in {1..100}; do
+    rest=''
+    { read -r rest <"$1/cgroup.procs"; } 2>/dev/null
+    [ -n "$rest" ] || return 0
+    { printf 1 >"$1/cgroup.kill"; } 2>/dev/null
+    nap 0.05
+  done
+  return 1
+}
+
 # Asks an attempt's tool to end: ATTEMPT REASON. The first reason given stays; the sweep kills what does not listen.
 ask_to_end() {
-  local folder="$FLEET_ROOT/attempts/$1" pid
+  local folder="$FLEET_ROOT/attempts/$1" pid start
   uptime_seconds
   { (set -C; printf '%s %s\n' "$2" "$REPLY" >"$folder/stop"); } 2>/dev/null || :
-  { read -r pid _ <"$folder/tool"; } 2>/dev/null && kill -TERM -- "-$pid" 2>/dev/null
+  { read -r pid _ start <"$folder/tool"; } 2>/dev/null && is_running "$pid" "$start" && kill -TERM -- "-$pid" 2>/dev/null
   return 0
 }

@@ -16,7 +16,8 @@ serve() {
     line+=$part # one that stalls half-way goes on: its rest must not be taken for another line
     if [ "$code" -eq 0 ]; then
       # shellcheck disable=SC2086
-      set -f -- $line
+      set -f
+      set -- $line
       set +f
       line=
       [ $# -ge 2 ] && obey "$@"
@@ -65,12 +66,17 @@ obey() { # ID VERB ARG...
 hello() {
   local id=$1 owner="$2 $3" epoch=0 former='' pid start boot text
   mkdir -p "$FLEET_ROOT"/{lock,open,attempts,agents,gate,templates}
+  exec 9>"$FLEET_ROOT/hello.lock"
+  flock -w 10 9 # two greetings at once: one after the other, and the later one is the only one
   { read -r former <"$FLEET_ROOT/owner"; } 2>/dev/null
   if [ -n "$former" ] && [ "$former" != "$owner" ] && [ "$5" != 1 ]; then
+    exec 9>&-
     refuse "$id" owned "${former//[^A-Za-z0-9 ._-]/}"
     return 1
   fi
-  [ "$former" = "$owner" ] || printf '%s\n' "$owner" >"$FLEET_ROOT/owner"
+  if [ "$former" != "$owner" ]; then
+    printf '%s\n' "$owner" >"$FLEET_ROOT/owner.new" && mv "$FLEET_ROOT/owner.new" "$FLEET_ROOT/owner"
+  fi
   { read -r epoch <"$FLEET_ROOT/epoch"; } 2>/dev/null
   [[ $epoch =~ ^[0-9]+$ ]] || epoch=0
   EPOCH=$(((epoch > $4 ? epoch : $4) + 1))
@@ -83,6 +89,7 @@ hello() {
   fi
   start_time "$BASHPID"
   printf '%s %s\n' "$BASHPID" "$REPLY" >"$FLEET_ROOT/serve.pid"
+  exec 9>&-
   GREETED=1
   TOLD=0
   find_cgroups
@@ -110,7 +117,11 @@ end_former_boots() { # BOOT
       end_of "$attempt" || { rm -f "$FLEET_ROOT/attempts/$attempt/secret"; write_end "$attempt" "end $attempt $agent lost - 0 -"; }
     done
   fi
-  [ "$former" = "$1" ] || printf '%s\n' "$1" >"$FLEET_ROOT/boot"
+  [ "$former" = "$1" ] || { printf '%s\n' "$1" >"$FLEET_ROOT/boot.new" && mv "$FLEET_ROOT/boot.new" "$FLEET_ROOT/boot"; }
+  for file in "$FLEET_ROOT"/attempts/*/secret; do # of a start that was cut short: nobody will read it
+    attempt=${file%/secret}
+    [ -e "$FLEET_ROOT/open/${attempt##*/}" ] || rm -f "$file"
+  done
 }
 
 start_sweep() {
@@ -152,8 +163,9 @@ tell_report() {
   if [ -e "$FLEET_ROOT/report" ]; then
     while IFS= read -r line; do printf 'R %s\n' "${line:0:500}"; done <"$FLEET_ROOT/report"
   fi
-  line=$(tmux -S "$FLEET_ROOT/tmux.sock" list-sessions -F '#{session_name}' 2>/dev/null | tr '\n' ' ')
-  printf 'R sessions %s\n' "${line:0:3900}"
+  line=$(tmux_here list-sessions -F '#{session_name}' 2>/dev/null)
+  # 124: tmux did not answer, which is not the same as "no windows".
+  [ $? -ge 124 ] || printf 'R sessions %s\n' "${line//$'\n'/ }"
   start_sweep
   # Ends that nobody acknowledged: a torn line of the journal, or evidence that could not be read in its moment.
   TOLD=$(((TOLD + 1) % 10))

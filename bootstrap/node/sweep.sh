@@ -46,14 +46,14 @@ measure() { # NOW ATTEMPT...
   while read -r size path; do
     attempt=${path%/*}
     attempt=${attempt##*/}
-    if [ "${BYTES[$attempt]:--1}" != "$size" ]; then
+    if [ "${path##*/}" = out ] && [ "${BYTES[$attempt]:--1}" != "$size" ]; then
       BYTES[$attempt]=$size
       HEARD[$attempt]=$now
     fi
     if [ "$size" -gt "$OUT_BYTES_MAX" ]; then
       fallocate -p -o 1048576 -l $((size - OUT_BYTES_MAX / 2 - 1048576)) "$FLEET_ROOT/attempts/$path" 2>/dev/null || :
     fi
-  done < <(cd "$FLEET_ROOT/attempts" && stat -c '%s %n' "${@/%//out}" 2>/dev/null)
+  done < <(cd "$FLEET_ROOT/attempts" && stat -c '%s %n' "${@/%//out}" "${@/%//err}" 2>/dev/null)
 }
 
 sweep_attempt() { # ATTEMPT NOW
@@ -61,8 +61,8 @@ sweep_attempt() { # ATTEMPT NOW
   { read -r who pid start _ <"$folder/claim"; } 2>/dev/null
   read -r agent limit silence <"$FLEET_ROOT/open/$attempt" || return 0
   if [ "$who" = worker ] && is_running "$pid" "$start"; then
-    { read -r _ began <"$folder/tool"; } 2>/dev/null || return 0
-    escalate "$attempt" "$agent" "$now"
+    { read -r _ began _ <"$folder/tool"; } 2>/dev/null || return 0
+    escalate "$attempt" "$now"
     [ "$limit" -gt 0 ] && [ $((now - began)) -ge "$limit" ] && ask_to_end "$attempt" timeout
     [ "$silence" -gt 0 ] && [ $((now - ${HEARD[$attempt]:-$now})) -ge "$silence" ] && ask_to_end "$attempt" silent
     return 0
@@ -93,17 +93,17 @@ give_up() { # ATTEMPT AGENT WHO
     [ -e claim ] || claim "sweep $BASHPID 0" || return 0
     [ -e tool ] || how=never
   fi
-  kill_rest "$1" "$2" || return 0
+  kill_rest "$1" || return 0
   rm -f secret
   collect_usage
   { read -r reason _ <stop; } 2>/dev/null
   write_end "$1" "end $1 $2 $how - 0 ${reason:--}"
 }
 
-escalate() { # ATTEMPT AGENT NOW: asked to end, and still there
+escalate() { # ATTEMPT NOW: asked to end, and still there
   local since
   { read -r _ since <"$FLEET_ROOT/attempts/$1/stop"; } 2>/dev/null || return 0
-  [ $(($3 - since)) -ge "$GRACE_SECONDS" ] && kill_rest "$1" "$2"
+  [ $(($2 - since)) -ge "$GRACE_SECONDS" ] && kill_rest "$1"
   return 0
 }
 

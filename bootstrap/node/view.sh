@@ -1,6 +1,7 @@
 # What people see: one tmux session per agent on one server. tmux is a window; nothing depends on it.
 
-tmux_here() { tmux -S "$FLEET_ROOT/tmux.sock" "$@"; }
+# Never waited for longer than a moment: a server that hangs must not hold the node up.
+tmux_here() { timeout -k 1 3 tmux -S "$FLEET_ROOT/tmux.sock" "$@"; }
 
 # ID NAME...: makes the sessions that are missing, all with one call.
 open_sessions() {

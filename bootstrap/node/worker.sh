@@ -47,6 +47,7 @@ run_tool() {
   fi
   export FLEET_ATTEMPT="$ATTEMPT"
   umask "$LOGIN_UMASK"
+  end_of "$ATTEMPT" && exit # given up meanwhile: it must not begin
   exec sh ./run
 }
 
@@ -61,14 +62,15 @@ wait_for() {
   while :; do
     wait "$1"
     code=$?
-    start_time "$1" || return "$code"
+    [ "$code" -gt 128 ] && start_time "$1" && continue
+    return "$code"
   done
 }
 
 # The whole life of one attempt. Runs in a subshell of `serve`, detached.
 work() {
   ATTEMPT=$1
-  local gate home template input began code=0 reason=- tool
+  local gate home template input began code=- seconds=0 reason=- tool
   trap - TERM EXIT
   trap : HUP INT
   cd "$FLEET_ROOT/attempts/$ATTEMPT" || exit 1
@@ -78,7 +80,7 @@ work() {
   read -r AGENT gate home template input <spec
   journal "start $ATTEMPT $AGENT"
   [ "$gate" = 1 ] && enter_gate "$AGENT"
-  kill_rest "$ATTEMPT" "$AGENT"
+  [ -z "$CGROUP" ] || empty_group "$CGROUP/$AGENT" # what an earlier attempt may have left
   [ "$home" = - ] || prepare_home "$home" "$template" 6>&-
   [ "$input" = prompt ] && input=./prompt || input=/dev/null
   uptime_seconds; began=$REPLY
@@ -87,20 +89,22 @@ work() {
     run_tool <"$input" >out 2>err 6>&- 7>&- &
     tool=$!
     set +m
-    printf '%s %s\n' "$tool" "$began" >tool
+    start_time "$tool"
+    printf '%s %s %s\n' "$tool" "$began" "$REPLY" >tool
     if [ "$gate" = 1 ]; then
       leave_gate_at_first_output &
       exec 6>&-
     fi
     wait_for "$tool"
     code=$?
+    uptime_seconds
+    seconds=$((REPLY - began))
   fi
-  kill_rest "$ATTEMPT" "$AGENT"
+  { read -r reason _ <stop; } 2>/dev/null # now: a reason that comes after the end is none
+  kill_rest "$ATTEMPT"
   rm -f secret
   collect_usage
-  uptime_seconds
-  { read -r reason _ <stop; } 2>/dev/null
-  write_end "$ATTEMPT" "end $ATTEMPT $AGENT exited $code $((REPLY - began)) ${reason:--}"
+  write_end "$ATTEMPT" "end $ATTEMPT $AGENT exited $code $seconds ${reason:--}"
 }
 
 # Whoever makes this file decides the attempt's fate: its worker, or the sweep that gives it up. CONTENT.

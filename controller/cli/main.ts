@@ -18,6 +18,8 @@ const cacheFolder = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache')
 enableCompileCache(join(cacheFolder, 'compiled'));
 
 const USAGE_EXIT = 2;
+/** As a shell tells it of a program whose reader went away. */
+const PIPE_EXIT = 141;
 let liveLine = '';
 
 function writeLive(text: string): void {
@@ -39,6 +41,7 @@ let exitOfSignal = 130;
 for (const [signal, exit] of [
   ['SIGINT', 130],
   ['SIGTERM', 143],
+  ['SIGHUP', 129],
 ] as const) {
   process.on(signal, () => {
     if (ending.signal.aborted) process.exit(exit);
@@ -49,8 +52,8 @@ for (const [signal, exit] of [
 // The reader of our output went away (a pager closed): nothing is wrong.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(0);
-    throw error;
+    if (error.code !== 'EPIPE') throw error;
+    if (stream === process.stdout) process.exit(PIPE_EXIT);
   });
 }
 

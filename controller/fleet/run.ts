@@ -1,5 +1,6 @@
+import { basename } from 'node:path';
 import { FleetError, toFleetError } from '../errors.ts';
-import { readInbox, removeIntent, setAside, watchInbox } from '../ledger/inbox.ts';
+import { readInbox, removeIntent, setAside, type Waiting, watchInbox } from '../ledger/inbox.ts';
 import { inTransaction, type Writing } from '../ledger/ledger.ts';
 import { readFleetState } from '../ledger/read.ts';
 import { moveFleet, readIntentResult, saveIntent } from '../ledger/sights.ts';
@@ -40,20 +41,20 @@ export interface Bell {
 }
 
 export function createBell(): Bell {
-  let waiters: (() => void)[] = [];
   let ringing = false;
+  let next = Promise.withResolvers<void>();
   return {
     ring: () => {
       ringing = true;
-      for (const wake of waiters) wake();
-      waiters = [];
+      next.resolve();
     },
-    rung: () => (ringing ? Promise.resolve() : new Promise((resolve) => waiters.push(resolve))),
+    rung: () => next.promise,
     get isRinging() {
       return ringing;
     },
     clear: () => {
       ringing = false;
+      next = Promise.withResolvers<void>();
     },
   };
 }
@@ -114,12 +115,23 @@ async function rest({ world, bell, inbox, signal }: RunSetting, dueAt: number | 
 async function takeIntents(setting: RunSetting, folder: string): Promise<void> {
   for (const waiting of await readInbox(folder)) {
     if (waiting.is === 'refused') {
+      await tellRefusal(setting.world, waiting);
       await setAside(folder, waiting.file);
       continue;
     }
     await obeyOnce(setting, waiting.intent);
     await removeIntent(waiting.file);
   }
+}
+
+/** Kept under the file's name, where whoever handed it in looks for the answer. */
+async function tellRefusal(world: World, { file, reason }: Extract<Waiting, { is: 'refused' }>): Promise<void> {
+  const id = basename(file, '.json');
+  if (await readIntentResult(world.ledger, id)) return;
+  const now = world.clock.now();
+  const error = new FleetError('usage', `what was handed in is no intent: ${reason}`).toJSON();
+  const intent = { id, operation: 'unknown', input: null, by: 'unknown', at: now };
+  await inTransaction(world.ledger, (tx) => saveIntent(tx, intent, { ok: false, error }, now));
 }
 
 /**

@@ -51,6 +51,7 @@ async function takeFrom(world: World, sight: Sight): Promise<void> {
   await inTransaction(world.ledger, async (tx) => {
     await startAttempts(
       tx,
+      sight.name,
       records.filter(({ is }) => is !== 'end').map(({ attempt }) => attempt),
       now,
     );
@@ -88,7 +89,8 @@ type EndReading = Settlement | 'later' | 'known';
 
 async function readEnd(world: World, sight: Sight, end: EndRecord): Promise<EndReading> {
   const [attempt] = await readAttempts(world.ledger, { id: end.attempt, limit: 1 });
-  if (!attempt || !isOpen(attempt.state)) return 'known';
+  // Only its own node can tell of an attempt: a copied folder on another one proves nothing.
+  if (!attempt || !isOpen(attempt.state) || attempt.node !== sight.name) return 'known';
   const evidence = await gather(sight, end);
   if (!evidence) return 'later';
   const kind = world.fleet.kinds.find(({ name }) => name === attempt.kind);

@@ -104,13 +104,14 @@ function attemptRow(beginning: Beginning, ordinal: number, now: number) {
 }
 
 /** The node said so. Ids it never heard of, or that are past this, change nothing. */
-export async function startAttempts(tx: Writing, ids: readonly string[], now: number): Promise<void> {
+export async function startAttempts(tx: Writing, node: string, ids: readonly string[], now: number): Promise<void> {
   const events: FleetEvent[] = [];
   for (const id of ids) {
     const rows = await tx
       .updateTable('attempt')
       .set({ state: 'started', started_at: now })
       .where('id', '=', id)
+      .where('node', '=', node)
       .where('state', '=', 'intended')
       .returning(['task', 'agent', 'node'])
       .execute();

@@ -60,6 +60,16 @@ export async function listInbox(folder: string): Promise<string[]> {
 }
 
 async function readWish(file: string): Promise<Waiting> {
+  try {
+    return await readIntent(file);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code !== 'EISDIR' && code !== 'EACCES' && code !== 'ENOENT') throw error;
+    return { is: 'refused', file, reason: message };
+  }
+}
+
+async function readIntent(file: string): Promise<Waiting> {
   if ((await stat(file)).size > INTENT_BYTES_MAX)
     return { is: 'refused', file, reason: `larger than ${INTENT_BYTES_MAX} bytes` };
   const parsed = IntentFile.safeParse(parseJson(await readFile(file, 'utf8')));

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -10,17 +11,24 @@ import { FleetError } from '../errors.ts';
 export const Holder = z.object({ pid: z.int(), host: z.string(), since: z.string() });
 export type Holder = z.infer<typeof Holder>;
 
+const LOCK = 'controller.lock';
+const HOLDER = 'controller.json';
+const SQLITE_BUSY = 5;
+/** Locks of this very process. */
+const HELD = new Set<string>();
+
 export interface Lock {
   release(): Promise<void>;
 }
 
 /**
- * Takes the fleet for this process: a SQLite file held in BEGIN EXCLUSIVE, freed by the kernel at death. Nobody else may
- * open that file: closing any handle on it would drop the lock. Throws `locked` with who holds it.
+ * Takes the fleet for this process: a SQLite file held in BEGIN EXCLUSIVE, freed by the kernel at death. Within this
+ * process only SQLite may open that file: closing any other handle on it would drop the lock. Throws `locked` with who
+ * holds it.
  */
 export async function takeLock(folder: string, now: number): Promise<Lock> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const file = join(folder, 'controller.lock');
+  const file = join(folder, LOCK);
   await makeFile(file);
   const database = new DatabaseSync(file);
   try {
@@ -30,12 +38,14 @@ export async function takeLock(folder: string, now: number): Promise<Lock> {
     throw await lockedError(folder, error);
   }
   const holder: Holder = { pid: process.pid, host: hostname(), since: iso(now) };
-  const said = join(folder, 'controller.json');
+  HELD.add(file);
+  const said = join(folder, HOLDER);
   await writeFile(`${said}.new`, JSON.stringify(holder), { mode: 0o600 });
   await rename(`${said}.new`, said);
   return {
     release: async () => {
       await rm(said, { force: true });
+      HELD.delete(file);
       database.close();
     },
   };
@@ -59,22 +69,36 @@ async function lockedError(folder: string, cause: unknown): Promise<FleetError> 
   });
 }
 
-/** Who says to hold the lock; null when nobody does. On this machine a dead process holds nothing. */
+/** Who holds the lock; null when nobody does. The kernel is asked; the file beside it only has the words. */
 export async function readHolder(folder: string): Promise<Holder | null> {
-  const text = await readFile(join(folder, 'controller.json'), 'utf8').catch((error: NodeJS.ErrnoException) => {
+  if (!isHeld(join(folder, LOCK))) return null;
+  const text = await readFile(join(folder, HOLDER), 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
     throw error;
   });
-  const holder = text === undefined ? undefined : Holder.safeParse(JSON.parse(text)).data;
-  if (!holder || (holder.host === hostname() && !isAlive(holder.pid))) return null;
-  return holder;
+  return parseHolder(text) ?? { pid: 0, host: 'unknown', since: iso(0) };
 }
 
-function isAlive(pid: number): boolean {
+function parseHolder(text: string | undefined): Holder | undefined {
   try {
-    process.kill(pid, 0);
-    return true;
+    return text === undefined ? undefined : Holder.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined; // just being written, or torn by a power cut: the lock is held all the same
+  }
+}
+
+/** Asked from outside only: a handle that the holder itself closes on this file would free its lock. */
+function isHeld(file: string): boolean {
+  if (HELD.has(file)) return true;
+  if (!existsSync(file)) return false;
+  const database = new DatabaseSync(file);
+  try {
+    database.exec('PRAGMA busy_timeout = 0; BEGIN; SELECT count(*) FROM sqlite_schema; COMMIT');
+    return false;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    if ((error as { errcode?: number }).errcode === SQLITE_BUSY) return true;
+    throw error;
+  } finally {
+    database.close();
   }
 }

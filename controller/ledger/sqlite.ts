@@ -135,7 +135,10 @@ function createDriver(database: DatabaseSync): Driver {
     },
     beginTransaction: async () => void (await say('BEGIN IMMEDIATE')),
     commitTransaction: async () => void (await say('COMMIT')),
-    rollbackTransaction: async () => void (await say('ROLLBACK')),
+    // A full disk makes SQLite roll back by itself: nothing is left to roll back then, and the first error is the true one.
+    rollbackTransaction: async () => {
+      if (database.isTransaction) await say('ROLLBACK');
+    },
     releaseConnection: async () => release(),
     destroy: async () => database.close(),
   };

@@ -23,9 +23,12 @@ export function placeProgram(fleet: string, hash: string, text: string): Command
   const program = programWord(fleet, hash);
   const script = [
     'umask 077',
-    `[ -s ${program} ] && { cat >/dev/null; echo there; exit 0; }`,
+    // Checked by content: a link that died in the middle leaves half a program under no name.
+    `ok() { [ "$(sha256sum <"$1" 2>/dev/null | cut -c1-${hash.length})" = ${hash} ]; }`,
+    `ok ${program} && { cat >/dev/null; echo there; exit 0; }`,
     `mkdir -p "$HOME/.miyabi/${fleet}/bin"`,
-    `cat >${program}.$$ && mv ${program}.$$ ${program} && echo placed`,
+    `cat >${program}.$$ && ok ${program}.$$ && mv ${program}.$$ ${program} && echo placed && exit 0`,
+    `rm -f ${program}.$$; echo 'cut short on the way' >&2; exit 1`,
   ].join('\n');
   return { words: ['sh', '-c', script], input: text, secondsMax: SECONDS_MAX, bytesMax: BYTES_MAX };
 }

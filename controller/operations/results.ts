@@ -55,7 +55,7 @@ export const results: Look<z.infer<typeof Input>, Results> = {
     return {
       version: OUTPUT_VERSION,
       tasks: {
-        total: found.length,
+        total: ids.length,
         completed: count('completed'),
         failed: count('failed'),
         cancelled: count('cancelled'),

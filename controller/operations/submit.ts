@@ -1,9 +1,11 @@
 import { z } from 'zod';
+import type { Fleet } from '../config/fleet.ts';
 import { FleetError } from '../errors.ts';
 import { requireState } from '../fleet/state.ts';
 import { inTransaction } from '../ledger/ledger.ts';
 import { readFleetState } from '../ledger/read.ts';
 import { acceptTasks } from '../ledger/tasks.ts';
+import { cyclesOf, cycleText } from '../task/graph.ts';
 import { Name, TaskSpec } from '../task/task.ts';
 import type { Change } from './operation.ts';
 
@@ -27,7 +29,8 @@ export const submit: Change<z.infer<typeof Input>, z.infer<typeof Output>> = {
     requireState(await readFleetState(world.ledger), ['INITIALIZING', 'READY', 'RUNNING', 'SCALING'], 'submit');
     const specs = tasks.map(readSpec);
     refuseTwins(specs);
-    refuseUnknownKinds(specs, new Map(world.fleet.kinds.map((kind) => [kind.name, kind.tool])));
+    refuseCircles(specs);
+    refuseUnknownKinds(specs, world.fleet);
     const result = await inTransaction(world.ledger, (tx) => acceptTasks(tx, specs, now));
     world.wake();
     return result;
@@ -54,7 +57,18 @@ function refuseTwins(specs: readonly AcceptableTask[]): void {
     throw new FleetError('plan-invalid', `handed in twice at once: ${twins.slice(0, 20).join(', ')}`);
 }
 
-function refuseUnknownKinds(specs: readonly AcceptableTask[], kinds: ReadonlyMap<string, string>): void {
+function refuseCircles(specs: readonly AcceptableTask[]): void {
+  const circles = cyclesOf(new Map(specs.map(({ id, needs }) => [id, needs ?? []])));
+  if (circles.length > 0)
+    throw new FleetError(
+      'cycle',
+      `tasks need each other in a circle: ${circles.slice(0, 10).map(cycleText).join('; ')}`,
+    );
+}
+
+/** Also before handing in with no controller there: what is refused later nobody may hear of. */
+export function refuseUnknownKinds(specs: readonly AcceptableTask[], { kinds: known }: Pick<Fleet, 'kinds'>): void {
+  const kinds = new Map(known.map((kind) => [kind.name, kind.tool]));
   const unknown = specs
     .filter((spec) => spec.kind !== undefined && !kinds.has(spec.kind))
     .map((spec) => `${spec.id} wants ${spec.kind}`);

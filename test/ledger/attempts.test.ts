@@ -101,10 +101,10 @@ describe('an attempt is settled', () => {
     const { ledger } = await aLedger();
     await accept(ledger, spec('a'), spec('b'));
     await begin(ledger, beginning('a', 1), beginning('b', 2));
-    await inTransaction(ledger, (tx) => startAttempts(tx, ['attempt-of-a', 'ghost'], NOW));
+    await inTransaction(ledger, (tx) => startAttempts(tx, 'here', ['attempt-of-a', 'ghost'], NOW));
     await settle(ledger, 'a');
     await settle(ledger, 'b');
-    await inTransaction(ledger, (tx) => startAttempts(tx, ['attempt-of-b'], NOW));
+    await inTransaction(ledger, (tx) => startAttempts(tx, 'here', ['attempt-of-b'], NOW));
     const [attempt] = await readAttempts(ledger, { task: 'b', limit: 1 });
     expect(attempt).toMatchObject({ state: 'ended', startedAt: null });
     expect((await eventsOf(ledger)).filter(({ kind }) => kind === 'attempt_started').map(({ task }) => task)).toEqual([

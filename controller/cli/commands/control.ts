@@ -75,10 +75,21 @@ export async function obey(
   const input = change.input.safeParse(intent.input);
   if (!input.success) throw new FleetError('usage', `${intent.operation}: ${input.error.message}`);
   const reload = async () => {
-    controller.world.fleet = await readAgain();
+    const fleet = await readAgain();
+    refuseOtherNodes(controller.world.fleet, fleet);
+    controller.world.fleet = fleet;
     return controller.world.fleet;
   };
   return change.output.parse(await change.run({ world, now: door.clock.now(), reload }, input.data));
+}
+
+/** Nodes are linked at the start; a fleet that changes them while it runs could lose sight of what runs there. */
+function refuseOtherNodes(before: Fleet, after: Fleet): void {
+  const names = (fleet: Fleet) => fleet.nodes.map(({ name }) => name).join(', ');
+  if (names(before) === names(after)) return;
+  throw new FleetError('not-in-this-version', `reload cannot change the nodes (${names(before)} to ${names(after)})`, {
+    hint: 'fleet stop, then fleet start with the new file.',
+  });
 }
 
 export interface StartOptions extends GlobalOptions {

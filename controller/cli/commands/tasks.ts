@@ -11,6 +11,7 @@ import { readHolder } from '../../ledger/lock.ts';
 import { readAgents, readTasks } from '../../ledger/read.ts';
 import type { Results } from '../../operations/results.ts';
 import { results } from '../../operations/results.ts';
+import { refuseUnknownKinds } from '../../operations/submit.ts';
 import { layersOf } from '../../task/graph.ts';
 import { nameApart, type Plan } from '../../task/plan-file.ts';
 import type { Door, GlobalOptions } from '../door.ts';
@@ -153,6 +154,7 @@ export async function submitTasks(door: Door, files: readonly string[], options:
   const fleet = await readFleet(door, options);
   const plan = await readPlan(door, files);
   if (options.dryRun) return printLayers(door, plan);
+  refuseUnknownKinds(plan.tasks, fleet);
   const answer = await handIn(door, fleet, 'submit', { tasks: plan.tasks });
   const ids = plan.tasks.map(({ id }) => id);
   if (options.json) door.out(`${JSON.stringify(answer ?? { waiting: ids })}\n`);
