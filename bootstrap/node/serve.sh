@@ -15,8 +15,8 @@ serve() {
     code=$?
     line+=$part # one that stalls half-way goes on: its rest must not be taken for another line
     if [ "$code" -eq 0 ]; then
-      # shellcheck disable=SC2086
       set -f
+      # shellcheck disable=SC2086
       set -- $line
       set +f
       line=

@@ -4,7 +4,7 @@ import type { Ledger } from '../ledger/ledger.ts';
 import { countTasks } from '../ledger/read.ts';
 import { isSettled, type TaskState } from '../task/task.ts';
 import type { Door } from './door.ts';
-import { fit } from './table.ts';
+import { toCells } from './table.ts';
 
 /** Live progress of tasks, from the ledger's events: plain lines, and one line below them that changes on a terminal. */
 
@@ -71,7 +71,7 @@ function lineOf(door: Door, { at, kind, task, agent, data }: Line): string {
   const time = iso(at).slice(11, 19);
   const mark = door.hasColor ? styleText(color, sign, { validateStream: false }) : sign;
   const reason = typeof data.reason === 'string' ? `  ${data.reason}` : '';
-  return `${time} ${mark} ${fit(words, 9)} ${fit(task ?? '', 28)}${agent === null ? '' : ` agent ${agent}`}${reason}`.trimEnd();
+  return `${time} ${mark} ${toCells(words, 9)} ${toCells(task ?? '', 28)}${agent === null ? '' : ` agent ${agent}`}${reason}`.trimEnd();
 }
 
 async function summary(ledger: Ledger, seconds: number): Promise<string> {

@@ -18,14 +18,14 @@ export async function handIn(door: Door, fleet: Fleet, operation: OperationName,
   if (!(await readHolder(fleet.stateFolder))) return null;
   const until = door.clock.monotonic() + ANSWER_MS_MAX;
   await using context = await openContext(door, fleet);
-  while (door.clock.monotonic() < until) {
+  while (door.clock.monotonic() < until && !door.signal.aborted) {
     const result = context.ledger ? await readIntentResult(context.ledger, intent.id) : undefined;
     if (result?.ok === false)
       throw new FleetError(result.error.code as FleetError['code'], result.error.message, {
         ...(result.error.hint ? { hint: result.error.hint } : {}),
       });
     if (result?.ok) return result.output;
-    await door.clock.sleep(LOOK_MS);
+    await door.clock.sleep(LOOK_MS, door.signal);
   }
   throw new FleetError(
     'time-limit',

@@ -18,6 +18,8 @@ const cacheFolder = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache')
 enableCompileCache(join(cacheFolder, 'compiled'));
 
 const USAGE_EXIT = 2;
+/** A file or a pipe has no edge to cut at. */
+const PIPED_COLUMNS = 10_000;
 /** As a shell tells it of a program whose reader went away. */
 const PIPE_EXIT = 141;
 let liveLine = '';
@@ -103,7 +105,7 @@ function makeDoor(): Door {
     live: writeLive,
     isTerminal: process.stderr.isTTY === true,
     hasColor: process.stderr.isTTY === true && (env.NO_COLOR ?? '') === '' && env.TERM !== 'dumb',
-    columns: process.stdout.columns ?? 120,
+    columns: process.stdout.columns ?? PIPED_COLUMNS,
     signal: ending.signal,
     signalExit: () => exitOfSignal,
     terminal,

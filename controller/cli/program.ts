@@ -1,7 +1,8 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import type { ChangeOptions, StopOptions } from './commands/change.ts';
 import type { ConfigOptions } from './commands/config.ts';
 import type { StartOptions } from './commands/control.ts';
+import type { DoctorOptions } from './commands/doctor.ts';
 import type { ListOptions, LookOptions } from './commands/look.ts';
 import type { RehearseOptions } from './commands/rehearse.ts';
 import type { RunOptions, SubmitOptions, WaitOptions } from './commands/tasks.ts';
@@ -113,7 +114,7 @@ function declareLooking(add: Add, door: Door): void {
   add('list', 'Nodes, agents or tasks, one line each', async ([what, options]) =>
     (await look()).printList(door, what as string, options as ListOptions),
   )
-    .argument('<what>', 'nodes, agents or tasks')
+    .addArgument(new Argument('<what>').choices(['nodes', 'agents', 'tasks']))
     .addOption(new Option('--state <states...>', 'only tasks in these states').choices(TASK_STATE_WORDS))
     .addOption(new Option('--limit <count>', 'most rows').argParser(wholeNumber))
     .option(...JSON_FLAG);
@@ -199,6 +200,9 @@ function declareSetting(add: Add, door: Door): void {
     (await config()).init(door, options as GlobalOptions),
   );
   add('doctor', 'What is wrong, and what to do about it', async ([options]) =>
-    (await import('./commands/doctor.ts')).doctor(door, options as GlobalOptions & { json?: boolean }),
-  ).option(...JSON_FLAG);
+    (await import('./commands/doctor.ts')).doctor(door, options as DoctorOptions),
+  )
+    .option('--agents <count>', 'as it would be started: how many agents, or auto', agentCount)
+    .option('--kind <kind>', 'as it would be started: default kind of the agents')
+    .option(...JSON_FLAG);
 }

@@ -16,7 +16,7 @@ export function cells(text: string): number {
 }
 
 /** The text in exactly `width` cells: cut with an ellipsis, or filled with spaces. */
-export function fit(text: string, width: number): string {
+export function toCells(text: string, width: number): string {
   const clean = text.replace(/[\u0000-\u001f\u007f]/g, ' ');
   if (cells(clean) <= width) return clean + ' '.repeat(width - cells(clean));
   let cut = '';
@@ -37,8 +37,8 @@ export function table(heading: readonly string[], rows: readonly (readonly strin
     row
       .map((value, index) =>
         index === heading.length - 1
-          ? fit(value, Math.min(last, Math.max(1, cells(value))))
-          : fit(value, Math.min(widths[index] ?? 0, 44)),
+          ? toCells(value, Math.min(last, Math.max(1, cells(value))))
+          : toCells(value, Math.min(widths[index] ?? 0, 44)),
       )
       .join('  ')
       .trimEnd();

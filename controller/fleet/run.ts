@@ -26,6 +26,8 @@ export interface RunSetting {
   inbox: string | null;
   /** Obeys one intent in the world given, whose ledger is a transaction. Throws a FleetError to refuse it. */
   obey: (intent: Intent, world: World) => Promise<unknown>;
+  /** Told of every intent that was refused: whoever handed it in may be gone. */
+  onRefused?: (intent: Intent, why: string) => void;
   signal: AbortSignal;
   /** Asked after every tick; true ends the loop. */
   isDone?: (plan: Plan) => Promise<boolean>;
@@ -119,7 +121,8 @@ async function takeIntents(setting: RunSetting, folder: string): Promise<void> {
       await setAside(folder, waiting.file);
       continue;
     }
-    await obeyOnce(setting, waiting.intent);
+    const result = await obeyOnce(setting, waiting.intent);
+    if (!result.ok) setting.onRefused?.(waiting.intent, result.error.message);
     await removeIntent(waiting.file);
   }
 }

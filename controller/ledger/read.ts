@@ -8,6 +8,7 @@ import type {
   AgentView,
   AttemptView,
   FleetState,
+  IntentResult,
   NodeView,
   OpenAttempt,
   ReadyTask,
@@ -231,6 +232,24 @@ export async function readUsage(ledger: Ledger, task?: string): Promise<UsageTot
     cachedTokens: Number(row?.cached ?? 0),
     outputTokens: Number(row?.output ?? 0),
   };
+}
+
+/** What was wished since then and refused, newest first: whoever handed it in may never have heard. */
+export async function readRefusals(
+  ledger: Ledger,
+  since: number,
+): Promise<{ at: number; operation: string; by: string; message: string }[]> {
+  const rows = await ledger
+    .selectFrom('intent')
+    .select(['at', 'operation', 'by', 'result'])
+    .where('at', '>', since)
+    .orderBy('at', 'desc')
+    .limit(1000)
+    .execute();
+  return rows.flatMap(({ result, ...row }) => {
+    const told = JSON.parse(result) as IntentResult;
+    return told.ok ? [] : [{ ...row, message: told.error.message }];
+  });
 }
 
 export async function readNodes(ledger: Ledger): Promise<NodeView[]> {

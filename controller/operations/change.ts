@@ -1,7 +1,9 @@
 import { z } from 'zod';
+import { FleetError } from '../errors.ts';
 import { requireState } from '../fleet/state.ts';
 import { stopAttempts } from '../ledger/attempts.ts';
 import { inTransaction } from '../ledger/ledger.ts';
+import { readHolder } from '../ledger/lock.ts';
 import { readAgents, readFleetState } from '../ledger/read.ts';
 import { moveFleet, pauseAgents } from '../ledger/sights.ts';
 import { cancelTasks, retryTasks } from '../ledger/tasks.ts';
@@ -84,7 +86,11 @@ export const restart: Change<z.infer<typeof Agents>, z.infer<typeof Numbers>> = 
   },
 };
 
-const Stop = z.object({ mode: z.enum(['drain', 'now']) });
+const Stop = z.object({
+  mode: z.enum(['drain', 'now']),
+  /** Which controller is meant, by when it began: one that comes later must not be stopped by an old wish. */
+  since: z.string().optional(),
+});
 const Stopping = z.object({ state: z.literal('DRAINING'), ending: z.int() });
 
 export const stop: Change<z.infer<typeof Stop>, z.infer<typeof Stopping>> = {
@@ -94,7 +100,10 @@ export const stop: Change<z.infer<typeof Stop>, z.infer<typeof Stopping>> = {
     'Ends the fleet: drain lets running attempts finish, now ends them (their tasks stay queued for the next start).',
   input: Stop,
   output: Stopping,
-  run: async ({ world, now }, { mode }) => {
+  run: async ({ world, now }, { mode, since }) => {
+    const holder = await readHolder(world.fleet.stateFolder);
+    if (since !== undefined && holder && holder.since !== since)
+      throw new FleetError('unlawful', `that stop was meant for the controller that began ${since}`);
     requireState(
       await readFleetState(world.ledger),
       ['INITIALIZING', 'READY', 'RUNNING', 'SCALING', 'DRAINING'],

@@ -4,11 +4,12 @@ import { FleetError } from '../errors.ts';
 import { isStarting } from '../fleet/state.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { readHolder } from '../ledger/lock.ts';
-import { readFleetState, readTask } from '../ledger/read.ts';
+import { readFleetState, readRefusals, readTask } from '../ledger/read.ts';
 import type { Task } from '../task/task.ts';
 import { type Context, type Look, OUTPUT_VERSION } from './operation.ts';
 import { readSeen, type Seen } from './status.ts';
 
+const REFUSALS_MS = 86_400_000;
 const Input = z.object({ task: z.string().optional() });
 const Output = z.object({ version: z.literal(OUTPUT_VERSION), lines: z.array(z.string()) });
 
@@ -38,9 +39,9 @@ export const explain: Look<z.infer<typeof Input>, z.infer<typeof Output>> = {
   },
 };
 
-async function explainFleet({ fleet }: Context, ledger: Ledger, { nodes, agents, placement }: Seen): Promise<string[]> {
+async function explainFleet(context: Context, ledger: Ledger, { nodes, agents, placement }: Seen): Promise<string[]> {
   const state = await readFleetState(ledger);
-  const controller = await readHolder(fleet.stateFolder);
+  const controller = await readHolder(context.fleet.stateFolder);
   const lines = [
     controller
       ? `Controller: process ${controller.pid} on ${controller.host}, since ${controller.since}.`
@@ -57,6 +58,7 @@ async function explainFleet({ fleet }: Context, ledger: Ledger, { nodes, agents,
   }
   for (const node of nodes.filter((each) => each.state !== 'up'))
     lines.push(`Node ${node.name} is ${node.state}: ${node.evidence}.`);
+  lines.push(...(await explainRefusals(context, ledger)));
   const free = agents.filter(
     (agent) => agent.task === null && (agent.state === 'idle' || agent.state === 'starting' || agent.state === 'gone'),
   ).length;
@@ -64,6 +66,14 @@ async function explainFleet({ fleet }: Context, ledger: Ledger, { nodes, agents,
     `${agents.length} agents: ${free} free, ${agents.filter(({ task }) => task !== null).length} busy, ${agents.filter((agent) => agent.state === 'paused').length} paused.`,
   );
   return lines;
+}
+
+/** Of the last day; the last few. */
+async function explainRefusals({ now }: Context, ledger: Ledger): Promise<string[]> {
+  const refusals = await readRefusals(ledger, now - REFUSALS_MS);
+  return refusals
+    .slice(0, 10)
+    .map(({ at, operation, by, message }) => `Refused at ${iso(at)}: ${operation} by ${by}: ${message.split('\n')[0]}`);
 }
 
 async function explainTask({ now }: Context, ledger: Ledger, task: Task, { agents }: Seen): Promise<string[]> {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { cells, fit, table } from '../../controller/cli/table.ts';
+import { cells, table, toCells } from '../../controller/cli/table.ts';
 import { TASK_STATE_WORDS } from '../../controller/cli/words.ts';
 import { TASK_STATES } from '../../controller/task/task.ts';
 
@@ -21,7 +21,7 @@ describe('a table in a terminal', () => {
   test('gives every value exactly the cells it was given, whatever the value', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme', maxLength: 60 }), fc.integer({ min: 2, max: 40 }), (text, width) => {
-        expect(cells(fit(text, width))).toBe(width);
+        expect(cells(toCells(text, width))).toBe(width);
       }),
     );
   });
@@ -40,7 +40,7 @@ describe('a table in a terminal', () => {
   });
 
   test('shows control characters of a hostile title as spaces', () => {
-    expect(fit('a\u001b[31mb\nc', 10)).toBe('a [31mb c ');
+    expect(toCells('a\u001b[31mb\nc', 10)).toBe('a [31mb c ');
   });
 
   test('cuts a long last column at the edge of the terminal', () => {

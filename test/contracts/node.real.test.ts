@@ -37,7 +37,7 @@ async function openBench(): Promise<Bench> {
     until: async (is, seconds) => {
       const limit = performance.now() + seconds * 1000;
       while (!is()) {
-        if (performance.now() > limit) throw new Error(`not so after ${seconds} s: ${is}`);
+        if (performance.now() > limit) throw new Error(`not so after ${seconds} s: ${String(is)}`);
         await sleep(20);
       }
     },

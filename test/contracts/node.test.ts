@@ -1,4 +1,4 @@
-import { createPretendNode, type Behaviour, type Order } from '../../controller/transport/pretend.ts';
+import { type Behaviour, createPretendNode, type Order } from '../../controller/transport/pretend.ts';
 import { createClock } from '../support/clock.ts';
 import { type Bench, describeNode } from './node.ts';
 
@@ -29,7 +29,7 @@ async function openBench(): Promise<Bench> {
     until: async (is, seconds) => {
       const limit = clock.monotonic() + seconds * 1000;
       while (!is()) {
-        if (clock.monotonic() > limit) throw new Error(`not so after ${seconds} s: ${is}`);
+        if (clock.monotonic() > limit) throw new Error(`not so after ${seconds} s: ${String(is)}`);
         await clock.settle();
       }
     },

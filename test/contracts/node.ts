@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import type { Clock } from '../../controller/clock.ts';
 import { FleetError } from '../../controller/errors.ts';
 import type { AttemptRecord } from '../../controller/node/journal.ts';
 import { type Identity, type Link, openLink } from '../../controller/node/link.ts';
 import type { NodeProgram } from '../../controller/node/program.ts';
 import type { StartOrder } from '../../controller/node/shell.ts';
-import type { Clock } from '../../controller/clock.ts';
 import type { Transport } from '../../controller/transport/transport.ts';
 
 /** What a node owes its controller, whatever it is made of. */

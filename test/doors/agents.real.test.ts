@@ -32,7 +32,7 @@ describeWith(['tmux'], 'agents', () => {
     expect(await person.ask(pause.output, 'pause', '1')).toEqual({ agents: [1] });
     expect(await person.ask(pause.output, 'pause', '2-3,2')).toEqual({ agents: [2, 3] });
     expect(await person.ask(pause.output, 'pause', 'category:support')).toEqual({ agents: support });
-    const paused = [...new Set([1, 2, 3, ...support])].sort();
+    const paused = [...new Set([1, 2, 3, ...support])].sort((a, b) => a - b);
     await untilStatus(person, 'they are paused', (each) => agentsIn(each, 'paused').join() === paused.join());
     await submit(person, four('echo $FLEET_AGENT'));
     const { results } = await person.ask(Results, 'wait', 'a', 'b', 'c', 'd');
@@ -124,7 +124,7 @@ describeWith(['tmux'], 'fleet stop', () => {
     await person.start();
     const { results } = await person.ask(Results, 'wait', 'a', 'b', 'c', 'd');
     expect(results.map(({ state }) => state)).toEqual(['completed', 'completed', 'completed', 'completed']);
-    expect(results.map(({ attempts }) => attempts).sort()).toEqual([1, 1, 2, 2]);
+    expect(results.map(({ attempts }) => attempts).sort((a, b) => a - b)).toEqual([1, 1, 2, 2]);
   });
 });
 

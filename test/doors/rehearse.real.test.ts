@@ -35,7 +35,7 @@ async function verdictsOf(person: Person, tasks: readonly string[]): Promise<Rec
   };
   const shown = await Promise.all(tasks.map((task) => showOf(named, task)));
   return Object.fromEntries(
-    shown.map(({ task, attempts }) => [task?.id, attempts.map(({ verdict }) => verdict).toReversed()]),
+    shown.map(({ task, attempts }) => [task?.id ?? '', attempts.map(({ verdict }) => verdict).toReversed()] as const),
   );
 }
 

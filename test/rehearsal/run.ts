@@ -4,10 +4,10 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import type { Clock } from '../../controller/clock.ts';
-import type { Usage } from '../../controller/task/attempt.ts';
 import { defaultCacheFolder, ensureTool, type PinnedTool } from '../../controller/rehearsal/machine.ts';
 import { type RehearsalModel, type RehearsalOptions, startRehearsalModel } from '../../controller/rehearsal/model.ts';
 import type { Scenario } from '../../controller/rehearsal/scenario.ts';
+import type { Usage } from '../../controller/task/attempt.ts';
 import { have, program } from '../support/capability.ts';
 
 export const clock: Clock = {
@@ -82,7 +82,9 @@ export function runTool(
       const lines = Buffer.concat(out ?? [])
         .toString()
         .split('\n');
-      const events = lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as { [field: string]: unknown; type: string });
+      const events = lines
+        .filter((line) => line.startsWith('{'))
+        .map((line) => JSON.parse(line) as { [field: string]: unknown; type: string });
       resolve({ exit, signal, events, err: Buffer.concat(err ?? []).toString() });
     });
   });

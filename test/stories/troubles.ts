@@ -45,7 +45,7 @@ interface Trap {
 export async function kill(story: Story, hops: number): Promise<void> {
   const { chance, watch } = story;
   story.killAfter = null;
-  for (let hop = 0; hop < hops; hop += 1) await null;
+  for (let hop = 0; hop < hops; hop += 1) await Promise.resolve();
   if (story.controller) strike(story, chance.whole(0, 8));
   await watch.clock.settle();
 }

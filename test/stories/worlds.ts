@@ -140,7 +140,10 @@ async function goOn(story: Story, ms: number): Promise<void> {
     await watch.clock.settle();
     if (story.wrong.length > 0) return;
     const broken = story.controller?.broken;
-    const wrong = broken === undefined ? judge(watch) : [`the controller broke: ${(broken as Error)?.stack ?? broken}`];
+    const wrong =
+      broken === undefined
+        ? judge(watch)
+        : [`the controller broke: ${String((broken as Error | null)?.stack ?? broken)}`];
     story.wrong.push(...wrong.map((text) => `at ${(watch.clock.monotonic() / 1000).toFixed(3)} s: ${text}`));
   });
 }

@@ -100,7 +100,8 @@ const LOOK_MS = 100;
 export async function stop(door: Door, options: StopOptions): Promise<number> {
   const fleet = await readFleet(door, options);
   if (options.now && options.drain) throw new FleetError('usage', '--now and --drain exclude each other');
-  if (!(await readHolder(fleet.stateFolder)))
+  const holder = await readHolder(fleet.stateFolder);
+  if (!holder)
     throw new FleetError('no-controller', 'no controller runs: there is nothing to stop', {
       hint: 'What was left running on nodes is taken up by fleet start.',
     });
@@ -114,7 +115,7 @@ export async function stop(door: Door, options: StopOptions): Promise<number> {
     );
     return 0;
   }
-  await change(door, options, 'stop', { mode: options.now ? 'now' : 'drain' });
+  await change(door, options, 'stop', { mode: options.now ? 'now' : 'drain', since: holder.since });
   door.say(options.now ? 'Ending what runs …' : 'Draining: nothing new begins, what runs finishes …');
   while (await readHolder(fleet.stateFolder)) {
     if (door.signal.aborted) return door.signalExit();

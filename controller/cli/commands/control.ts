@@ -38,6 +38,7 @@ export async function control(door: Door, setting: ControlSetting): Promise<'sto
         bell: controller.bell,
         inbox: fleet.stateFolder,
         obey: (intent, world) => obey(door, controller, intent, world, setting.readAgain),
+        onRefused: ({ operation, by }, why) => door.say(`refused: ${operation} by ${by}: ${why}`),
         signal,
         isDone: async () => {
           controller.check();

@@ -21,11 +21,24 @@ export interface Finding {
 }
 
 const NODE_NEEDS = ['bash', 'tmux', 'setsid', 'flock', 'tail', 'base64', 'stat'];
+const PACKAGE_OF: Readonly<Record<string, string>> = {
+  setsid: 'util-linux',
+  flock: 'util-linux',
+  tail: 'coreutils',
+  base64: 'coreutils',
+  stat: 'coreutils',
+};
 const DISK_BYTES_MIN = 1024 ** 3;
 
+export interface DoctorOptions extends GlobalOptions {
+  agents?: string;
+  kind?: string;
+  json?: boolean;
+}
+
 /** `fleet doctor`: what is wrong, and what to do about each; exit 1 when something is. */
-export async function doctor(door: Door, options: GlobalOptions & { json?: boolean }): Promise<number> {
-  const fleet = await readFleet(door, options);
+export async function doctor(door: Door, options: DoctorOptions): Promise<number> {
+  const fleet = await readFleet(door, options, { agents: options.agents, kind: options.kind });
   const transports = openTransports(door, fleet);
   const findings = [
     ...(await checkController(door, fleet)),
@@ -114,7 +127,7 @@ function programFinding(node: string, program: string, isMissing: boolean): Find
     check: `node ${node}: ${program}`,
     ok: false,
     detail: 'missing',
-    fix: npm ?? `Install ${program} on ${node} (apt-get install ${program}).`,
+    fix: npm ?? `Install it on ${node}: apt-get install ${PACKAGE_OF[program] ?? program}.`,
   };
 }
 

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { FleetError } from '../../errors.ts';
 import { explain } from '../../operations/explain.ts';
 import { list } from '../../operations/list.ts';
 import type { Look } from '../../operations/operation.ts';
@@ -25,7 +26,9 @@ async function look<Input, Output>(
 ): Promise<number> {
   const fleet = await readFleet(door, options);
   await using context = await openContext(door, fleet);
-  const output = operation.output.parse(await operation.run(context, operation.input.parse(input)));
+  const asked = operation.input.safeParse(input);
+  if (!asked.success) throw new FleetError('usage', asked.error.issues.map(({ message }) => message).join('; '));
+  const output = operation.output.parse(await operation.run(context, asked.data));
   door.out(options.json ? `${JSON.stringify(output)}\n` : `${words(output)}\n`);
   return 0;
 }

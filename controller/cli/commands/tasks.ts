@@ -37,6 +37,7 @@ export async function runTasks(door: Door, files: readonly string[], options: Ru
   const flags: Flags = { agents: options.agents, kind: options.kind };
   const readAgain = () => readFleet(door, options, flags);
   const fleet = await readAgain();
+  if (options.timeout !== undefined) secondsOf(options.timeout); // refused before anything is handed in
   const plan = await readPlan(door, files);
   if (options.dryRun) return printLayers(door, plan);
   return (await readHolder(fleet.stateFolder))
@@ -109,6 +110,10 @@ async function runAlone(
     return door.signalExit();
   }
   const exit = await report(door, fleet, ids, options);
+  if (how === 'terminated')
+    throw new FleetError('unlawful', 'the fleet was stopped before all tasks ended', {
+      hint: 'What was accepted is kept: fleet start goes on with it.',
+    });
   if (how === 'stopped')
     throw new FleetError('time-limit', `not all tasks ended within ${options.timeout}`, {
       hint: 'They are kept: fleet start goes on with them.',
@@ -208,6 +213,7 @@ async function waitFor(door: Door, fleet: Fleet, ids: readonly string[], options
   await using context = await openContext(door, fleet);
   const { ledger } = context;
   if (!ledger) throw new FleetError('not-found', 'nothing was ever started or submitted here');
+  if (!(await readHolder(fleet.stateFolder))) door.say('No controller runs: nothing begins or ends until fleet start.');
   const follower = followTasks(door, ledger, ids, options.quiet ?? options.json ?? false);
   const until =
     options.timeout === undefined
@@ -228,11 +234,17 @@ function secondsOf(text: string): number {
   return seconds;
 }
 
-async function report(door: Door, fleet: Fleet, ids: readonly string[], options: { json?: boolean }): Promise<number> {
+async function report(
+  door: Door,
+  fleet: Fleet,
+  ids: readonly string[],
+  options: { json?: boolean; farewell?: string },
+): Promise<number> {
   const outcome = await readResults(door, fleet, ids);
   door.live('');
   if (options.json) door.out(`${JSON.stringify(outcome)}\n`);
   else door.out(`${reportText(door, outcome)}\n`);
+  if (options.farewell === undefined) tellNext(door, outcome); // a rehearsal leaves nothing to try again
   return exitOf(outcome);
 }
 
@@ -240,6 +252,12 @@ export async function readResults(door: Door, fleet: Fleet, ids: readonly string
   await using context = await openContext(door, fleet);
   const agents = context.ledger ? (await readAgents(context.ledger)).length : 0;
   return await results.run(context, { tasks: [...ids], agents: Math.max(1, agents) });
+}
+
+/** What did not complete is not begun again by itself, also when it is handed in again. */
+function tellNext(door: Door, { results: all }: Results): void {
+  const over = all.find(({ state }) => state === 'failed' || state === 'parked' || state === 'cancelled');
+  if (over) door.say(`fleet show ${over.task} tells more; fleet retry ${over.task} tries it again.`);
 }
 
 /** 0 all done, 1 something failed or was cancelled, 3 something is parked or open. */
