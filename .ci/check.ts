@@ -20,7 +20,7 @@ interface Result {
 
 const ROOT = join(import.meta.dirname, '..');
 const CHECK_MS_MAX = 300_000;
-const SCRIPT_FOLDERS = ['bin', '.ci', 'bootstrap', 'bootstrap/bin'];
+const SCRIPT_FOLDERS = ['bin', '.ci', 'bootstrap'];
 const NODE_PARTS = join(ROOT, 'bootstrap/node');
 /** `colors` of the tools that do not look whether they write to a terminal. */
 const COLORS = process.stdout.isTTY ? [] : ['--colors=off'];

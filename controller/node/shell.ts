@@ -24,7 +24,7 @@ export function placeProgram(fleet: string, hash: string, text: string): Command
   const script = [
     'umask 077',
     // Checked by content: a link that died in the middle leaves half a program under no name.
-    `ok() { [ "$(sha256sum <"$1" 2>/dev/null | cut -c1-${hash.length})" = ${hash} ]; }`,
+    `ok() { [ -s "$1" ] && [ "$(sha256sum <"$1" | cut -c1-${hash.length})" = ${hash} ]; }`,
     `ok ${program} && { cat >/dev/null; echo there; exit 0; }`,
     `mkdir -p "$HOME/.miyabi/${fleet}/bin"`,
     `cat >${program}.$$ && ok ${program}.$$ && mv ${program}.$$ ${program} && echo placed && exit 0`,
