@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -78,9 +79,11 @@ export interface OrderDifference extends Partial<Omit<StartOrder, 'launch'>> {
 
 export type TestNode = Awaited<ReturnType<typeof aNodeWith>>;
 
-/** In a mount namespace without cgroup2: what a node without control groups sees. Needs root, else there are none anyway. */
+/** In a mount namespace without cgroup2: what a node without control groups sees. Needs root that may make one. */
 export const WITHOUT_CGROUPS: readonly string[] =
-  process.getuid?.() === 0 ? ['unshare', '-m', 'sh', '-c', 'umount -l -a -t cgroup2; exec "$@"', 'sh'] : [];
+  spawnSync('unshare', ['-m', 'true']).status === 0
+    ? ['unshare', '-m', 'sh', '-c', 'umount -l -a -t cgroup2; exec "$@"', 'sh']
+    : [];
 
 /** This machine as a node with a home of its own, and a controller's side of it. All of it goes with the test. */
 export async function aNodeWith(context: TestContext, different: NodeDifference = {}) {
