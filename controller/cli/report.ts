@@ -28,6 +28,19 @@ export function reportText(door: Door, results: Results): string {
   ].join('\n');
 }
 
+export function agentsTable(agents: Status['agents'], columns: number): string {
+  const rows = agents.map((agent) => [
+    String(agent.number),
+    agent.node,
+    agent.category ?? '',
+    agent.kind,
+    agent.state,
+    agent.task ?? '',
+    agent.evidence,
+  ]);
+  return table(['agent', 'node', 'category', 'kind', 'state', 'task', 'evidence'], rows, columns);
+}
+
 export function statusText(door: Door, status: Status): string {
   const { controller, tasks } = status;
   const counts = Object.entries(tasks).flatMap(([state, count]) => (count > 0 ? [`${count} ${state}`] : []));
@@ -42,20 +55,9 @@ export function statusText(door: Door, status: Status): string {
     `${node.agents.busy}/${node.agents.assigned}/${node.agents.cap}`,
     node.evidence,
   ]);
-  const agents = status.agents.map((agent) => [
-    String(agent.number),
-    agent.node,
-    agent.category ?? '',
-    agent.kind,
-    agent.state,
-    agent.task ?? '',
-    agent.evidence,
-  ]);
   return [
     ...head,
     ...(nodes.length > 0 ? ['', table(['node', 'state', 'busy/set/cap', 'evidence'], nodes, door.columns)] : []),
-    ...(agents.length > 0
-      ? ['', table(['agent', 'node', 'category', 'kind', 'state', 'task', 'evidence'], agents, door.columns)]
-      : []),
+    ...(status.agents.length > 0 ? ['', agentsTable(status.agents, door.columns)] : []),
   ].join('\n');
 }

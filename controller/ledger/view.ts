@@ -1,6 +1,6 @@
 import type { AgentState } from '../agent/agent.ts';
 import type { NodeState } from '../node/node.ts';
-import type { AttemptState, StopReason, Usage, Verdict } from '../task/attempt.ts';
+import type { Attempt, Usage } from '../task/attempt.ts';
 import type { TaskState } from '../task/task.ts';
 
 /** The fleet as a whole. DRAINING starts nothing new; TERMINATED holds what is left for the next start. */
@@ -31,19 +31,10 @@ export interface ReadyTask {
 }
 
 /** An attempt that has not ended, as the planner sees it. */
-export interface OpenAttempt {
-  id: string;
-  task: string;
-  agent: number;
-  node: string;
-  ordinal: number;
-  kind: string;
-  state: AttemptState;
-  boot: string;
-  stopping: StopReason | null;
-  intendedAt: number;
-  startedAt: number | null;
-}
+export type OpenAttempt = Pick<
+  Attempt,
+  'id' | 'task' | 'agent' | 'node' | 'ordinal' | 'kind' | 'state' | 'boot' | 'stopping' | 'intendedAt' | 'startedAt'
+>;
 
 /** The bounded part of the ledger that one tick decides on. */
 export interface Snapshot {
@@ -83,23 +74,8 @@ export interface AgentView {
   evidence: string;
 }
 
-export interface AttemptView {
-  id: string;
-  task: string;
-  agent: number;
-  node: string;
-  ordinal: number;
-  kind: string;
-  state: AttemptState;
-  conversation: string | null;
-  intendedAt: number;
-  startedAt: number | null;
-  endedAt: number | null;
-  verdict: Verdict | null;
-  message: string | null;
-  answer: string | null;
-  exit: number | null;
-}
+/** What a reader sees of an attempt. */
+export type AttemptView = Omit<Attempt, 'boot' | 'hash' | 'resumes' | 'stopping'>;
 
 /** Tokens, added up. */
 export type UsageTotal = Omit<Usage, 'response' | 'model'> & { responses: number };

@@ -23,8 +23,6 @@ export interface Attempt {
   message: string | null;
   answer: string | null;
   exit: number | null;
-  /** Seconds the node counted, by uptime. */
-  seconds: number | null;
   /** Set when the controller asked the node to end it, with the reason. */
   stopping: StopReason | null;
 }

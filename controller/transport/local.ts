@@ -82,9 +82,6 @@ function openStream(child: ChildProcess, onLine: (line: string) => void): Stream
     write: (text) => {
       if (stdin?.writable) stdin.write(text);
     },
-    get backlog() {
-      return stdin?.writableLength ?? 0;
-    },
     close: () => {
       stdin?.end();
     },

@@ -133,7 +133,7 @@ function openConnection(
   });
   if (node.isRefusing) {
     tell('connection refused');
-    return { write: () => {}, backlog: 0, close: () => {}, ended };
+    return { write: () => {}, close: () => {}, ended };
   }
   const toController = createPipe<string | typeof OVER>(clock, node, (line) => {
     if (line === OVER) return tell('the connection was closed');
@@ -163,7 +163,6 @@ function openConnection(
   connections.add(connection);
   return {
     write: toNode.push,
-    backlog: 0,
     close: () => {
       if (isSilent)
         tell('closed here'); // nobody is there to close the other end

@@ -15,8 +15,6 @@ export interface Transport {
 export interface Stream {
   /** Queues bytes; never blocks. Fails silently after the end: `ended` tells. */
   write(text: string): void;
-  /** Bytes queued and not yet taken by the node. */
-  readonly backlog: number;
   /** Ends the conversation: the other side sees its input close. */
   close(): void;
   /** Resolves once, with the reason, when the conversation is over. */

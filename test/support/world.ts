@@ -132,7 +132,6 @@ function mortalStream(
 ): Stream {
   return {
     write: (text) => (isAlive() ? request(text, () => stream.write(text)) : undefined),
-    backlog: 0,
     close: () => (isAlive() ? stream.close() : undefined),
     ended: stream.ended.then((why) => (isAlive() ? why : never<string>())),
   };

@@ -1,5 +1,4 @@
 import { statfs } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import type { Kind } from '../../agent/agent.ts';
 import type { Fleet } from '../../config/fleet.ts';
 import { resolveSecrets } from '../../config/load.ts';
@@ -72,10 +71,17 @@ async function checkController(door: Door, fleet: Fleet): Promise<Finding[]> {
 }
 
 async function checkDisk(fleet: Fleet): Promise<Finding> {
-  const found = await statfs(fleet.stateFolder)
-    .catch(() => statfs(dirname(dirname(fleet.stateFolder))))
-    .catch(() => undefined);
-  if (!found) return { check: 'disk', ok: true, detail: `${fleet.stateFolder} is not made yet`, fix: null };
+  const found = await statfs(fleet.stateFolder).catch((error: NodeJS.ErrnoException) => error);
+  if (found instanceof Error) {
+    const isAbsent = found.code === 'ENOENT';
+    const detail = isAbsent ? `${fleet.stateFolder} is not made yet` : found.message;
+    return {
+      check: 'disk',
+      ok: isAbsent,
+      detail,
+      fix: isAbsent ? null : 'Give it back to this user, or name another with --home.',
+    };
+  }
   const free = found.bavail * found.bsize;
   const ok = free >= DISK_BYTES_MIN;
   return {

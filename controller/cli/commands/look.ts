@@ -8,7 +8,7 @@ import type { Status } from '../../operations/status.ts';
 import { status } from '../../operations/status.ts';
 import type { TaskState } from '../../task/task.ts';
 import type { Door, GlobalOptions } from '../door.ts';
-import { statusText } from '../report.ts';
+import { agentsTable, statusText } from '../report.ts';
 import { openContext, readFleet } from '../session.ts';
 import { table } from '../table.ts';
 
@@ -65,20 +65,7 @@ function listText({ nodes, agents, tasks }: z.infer<typeof list.output>, columns
       ]),
       columns,
     );
-  if (agents)
-    return table(
-      ['agent', 'node', 'category', 'kind', 'state', 'task', 'evidence'],
-      agents.map((agent) => [
-        String(agent.number),
-        agent.node,
-        agent.category ?? '',
-        agent.kind,
-        agent.state,
-        agent.task ?? '',
-        agent.evidence,
-      ]),
-      columns,
-    );
+  if (agents) return agentsTable(agents, columns);
   return table(
     ['task', 'state', 'category', 'prio', 'title', 'reason'],
     (tasks ?? []).map((task) => [
