@@ -26,6 +26,12 @@ export const ERROR_CODES = {
   locked: { exit: 4, retryable: true, means: 'Another controller holds this fleet.' },
   'owned-by-another': { exit: 4, retryable: false, means: 'The node belongs to another fleet or another ledger.' },
   unreachable: { exit: 3, retryable: true, means: 'The node did not answer.' },
+  'host-untrusted': {
+    exit: 3,
+    retryable: false,
+    means: 'The host key of a node is unknown, changed, revoked or not certified as it should be. Nothing was sent.',
+  },
+  'login-refused': { exit: 3, retryable: false, means: 'The node accepts none of the keys that may be used.' },
   protocol: { exit: 3, retryable: false, means: 'The node answered something this version does not understand.' },
   'time-limit': { exit: 3, retryable: true, means: 'It did not end within the time allowed.' },
   'no-controller': { exit: 3, retryable: true, means: 'No controller runs; what was handed in waits.' },

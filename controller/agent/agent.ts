@@ -32,6 +32,8 @@ export interface Kind {
   secrets: Readonly<Record<string, SecretSource>>;
   /** Base URL of the model's API; the tool's own default where null. */
   endpoint: string | null;
+  /** The endpoint is reached from the controller's machine: nodes get a tunnel to it. */
+  tunnel: boolean;
   /** Path of the tool's program on the node; looked up in PATH where null. */
   program: string | null;
 }

@@ -47,6 +47,8 @@ export interface Fleet {
   /** Built-in kinds included; names are unique. */
   kinds: readonly Kind[];
   tasks: TaskDefaults;
+  /** A node not heard for so long parks what ran on it. */
+  lostAfterSeconds: number;
   /** Brake: most restarts of agents per minute, over the whole fleet. */
   restartsPerMinute: number;
   /** Origin of each setting by its path, such as `agents.count`. */

@@ -37,6 +37,7 @@ export function resolveFleet(file: FleetFile, around: Surroundings): Omit<Fleet,
       platformRetries: file.tasks.platformRetries,
       env: file.tasks.env,
     },
+    lostAfterSeconds: 600,
     restartsPerMinute: file.restartsPerMinute,
   };
 }
@@ -82,6 +83,7 @@ function resolveKind(name: string, entry: FleetFile['kinds'][string] | undefined
     env,
     secrets,
     endpoint: entry?.endpoint ?? null,
+    tunnel: false,
     program: entry?.program ?? null,
   };
 }

@@ -6,7 +6,7 @@ import { Answer, Greeting, PROTOCOL } from './greeting.ts';
 import { type AttemptRecord, parseRecord } from './journal.ts';
 import type { NodeProgram } from './program.ts';
 import { parseReportLine, type ReportLine } from './report.ts';
-import { placeProgram, type StartOrder, serveWords, startRequest, stopRequest } from './shell.ts';
+import { PROGRAM_WANTED, type StartOrder, serveWords, startRequest, stopRequest } from './shell.ts';
 
 /** Who we are to a node: it follows one ledger on one machine, and refuses others. */
 export interface Identity {
@@ -26,6 +26,8 @@ export interface Link {
   acknowledge(attempts: readonly string[]): Promise<void>;
   openSessions(names: readonly string[]): Promise<void>;
   closeSessions(names: readonly string[]): Promise<void>;
+  /** Makes a port of the node lead to a place that is reached from here; see Stream. */
+  forward: Stream['forward'];
   close(): void;
   readonly ended: Promise<string>;
 }
@@ -57,19 +59,7 @@ interface Pending {
 /** Puts the program in place, opens the stream and greets. Throws a FleetError: unreachable, owned-by-another, protocol. */
 export async function openLink(setting: LinkSetting, identity: Identity, events: LinkEvents): Promise<Link> {
   const { transport, fleet, program, node } = setting;
-  const placed = await transport.run(placeProgram(fleet, program.hash, program.text));
-  if (placed.is !== 'exited' || placed.code !== 0) {
-    const why =
-      placed.is === 'exited'
-        ? placed.stderr.trim() || `exit ${placed.code}`
-        : placed.is === 'unreachable'
-          ? placed.reason
-          : placed.is;
-    throw new FleetError('unreachable', `${node}: the node program could not be put in place: ${why}`, {
-      target: node,
-    });
-  }
-  const wire = await openWire(setting, events, (onLine) => transport.open(serveWords(fleet, program.hash), onLine));
+  const wire = await openWire(setting, events, (onLine) => transport.open(serveWords(fleet, program), onLine));
   try {
     return { ...requests(wire), greeting: await greet(wire, identity, node) };
   } catch (error) {
@@ -118,6 +108,7 @@ function requests(wire: Wire): Omit<Link, 'greeting'> {
       for (let index = 0; index < names.length; index += 100)
         await wire.ask(['unsessions', ...names.slice(index, index + 100)]);
     },
+    forward: wire.forward,
     close: () => wire.close(),
     ended: wire.ended,
   };
@@ -138,32 +129,53 @@ async function openWire(
   let counter = 0;
   let over: string | undefined;
   const lost = (reason: string) => new FleetError('unreachable', `${node}: ${reason}`, { target: node });
-  const stream = await open((line) => takeLine(line, pending, events));
+  const served = Promise.withResolvers<void>();
+  let isServed = false;
+  // Nothing is sent before the program speaks: what placed it would take our words for its own text.
+  const takeFirst = (line: string) => {
+    if (line === PROGRAM_WANTED) stream.write(setting.program.text);
+    else if (line.startsWith('H ')) served.resolve();
+    isServed ||= line.startsWith('H ');
+  };
+  const stream = await open((line) => (isServed ? takeLine(line, pending, events) : takeFirst(line)));
   const ended = stream.ended.then((reason) => {
     over = reason;
+    served.reject(lost(reason));
     for (const request of pending.values()) request.reject(lost(reason));
     pending.clear();
     return reason;
+  });
+  await within(clock, secondsMax, served.promise, () => {
+    stream.close();
+    return lost(`the node program did not speak within ${secondsMax} s`);
   });
   const ask = async (words: readonly string[], payload = '', parts = new Map<string, string[]>()): Promise<Answer> => {
     if (over !== undefined) throw lost(over);
     counter += 1;
     const id = String(counter);
-    const answered = new AbortController();
-    const answer = await new Promise<Answer>((resolve, reject) => {
+    const answered = new Promise<Answer>((resolve, reject) => {
       pending.set(id, { resolve, reject, parts, bytes: 0 });
       stream.write(`${id} ${words.join(' ')}\n${payload}`);
-      clock.sleep(secondsMax * 1000, answered.signal).then(() => {
-        if (answered.signal.aborted) return;
-        pending.delete(id);
-        reject(lost(`no answer to ${words[0]} within ${secondsMax} s`));
-        stream.close();
-      }, reject);
-    }).finally(() => answered.abort());
+    });
+    const answer = await within(clock, secondsMax, answered, () => {
+      pending.delete(id);
+      stream.close();
+      return lost(`no answer to ${words[0]} within ${secondsMax} s`);
+    });
     if (!answer.ok) throw refusal(node, answer);
     return answer;
   };
-  return { ask, close: () => stream.close(), ended };
+  return { ask, forward: stream.forward, close: () => stream.close(), ended };
+}
+
+/** What `work` gives, or the failure that `late` makes when it takes longer. */
+async function within<T>(clock: Clock, seconds: number, work: Promise<T>, late: () => FleetError): Promise<T> {
+  const done = new AbortController();
+  const limit = clock.sleep(seconds * 1000, done.signal).then(() => {
+    if (!done.signal.aborted) throw late();
+    return work;
+  });
+  return Promise.race([work, limit]).finally(() => done.abort());
 }
 
 function takeLine(line: string, pending: Map<string, Pending>, events: LinkEvents): void {

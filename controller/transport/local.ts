@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Writable } from 'node:stream';
+import { FleetError } from '../errors.ts';
 import { Secret } from '../secret.ts';
 import type { Command } from './command.ts';
 import { splitLines } from './lines.ts';
@@ -50,7 +51,7 @@ function runLocal(child: ChildProcess, command: Command, signal?: AbortSignal): 
     };
     child.stdout?.on('data', collect(out));
     child.stderr?.on('data', collect(err));
-    child.on('error', (error) => end({ is: 'unreachable', reason: error.message }));
+    child.on('error', (error) => end({ is: 'unreachable', failure: new FleetError('unreachable', error.message) }));
     child.on('close', (code, ending) =>
       end({ is: 'exited', code: code ?? 128, signal: ending, stdout: text(out), stderr: text(err) }),
     );
@@ -82,6 +83,7 @@ function openStream(child: ChildProcess, onLine: (line: string) => void): Stream
     write: (text) => {
       if (stdin?.writable) stdin.write(text);
     },
+    forward: async (_, target) => target.port, // the same machine: it is there already
     close: () => {
       stdin?.end();
     },

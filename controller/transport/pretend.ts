@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import { FleetError } from '../errors.ts';
 import type { Outcome } from './outcome.ts';
 import { createMachine, journal, type Machine, type MachineSetting, reboot } from './pretend/machine.ts';
 import { openServer } from './pretend/serve.ts';
@@ -84,7 +85,7 @@ export function createPretendNode(setting: PretendSetting): PretendNode {
 async function placed(clock: Clock, node: PretendNode, secondsMax: number, signal?: AbortSignal): Promise<Outcome> {
   await clock.sleep(Math.min(node.latencyMs * 2, secondsMax * 1000), signal);
   if (signal?.aborted) return { is: 'cancelled' };
-  if (node.isRefusing) return { is: 'unreachable', reason: 'connection refused' };
+  if (node.isRefusing) return { is: 'unreachable', failure: new FleetError('unreachable', 'connection refused') };
   if (node.latencyMs * 2 >= secondsMax * 1000) return { is: 'timed-out', seconds: secondsMax, stdout: '', stderr: '' };
   return { is: 'exited', code: 0, signal: null, stdout: 'placed\n', stderr: '' };
 }
@@ -133,7 +134,7 @@ function openConnection(
   });
   if (node.isRefusing) {
     tell('connection refused');
-    return { write: () => {}, close: () => {}, ended };
+    return { write: () => {}, forward: async (_, target) => target.port, close: () => {}, ended };
   }
   const toController = createPipe<string | typeof OVER>(clock, node, (line) => {
     if (line === OVER) return tell('the connection was closed');
@@ -163,6 +164,7 @@ function openConnection(
   connections.add(connection);
   return {
     write: toNode.push,
+    forward: async (_, target) => target.port,
     close: () => {
       if (isSilent)
         tell('closed here'); // nobody is there to close the other end

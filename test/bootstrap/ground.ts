@@ -197,7 +197,7 @@ function orderFor(
 /** The node's side of the stream without a controller's: lines in, lines out. */
 export async function rawStream(context: TestContext, node: TestNode) {
   const lines: string[] = [];
-  const stream = await node.transport.open(serveWords(node.fleet, node.program.hash), (line) => void lines.push(line));
+  const stream = await node.transport.open(serveWords(node.fleet, node.program), (line) => void lines.push(line));
   context.onTestFinished(() => stream.close());
   return { lines, stream };
 }

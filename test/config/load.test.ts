@@ -200,6 +200,7 @@ describe('secrets', () => {
     env: {},
     secrets,
     endpoint: null,
+    tunnel: false,
     program: null,
   });
 

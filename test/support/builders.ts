@@ -29,6 +29,7 @@ export function aKind(different: Partial<Kind> = {}): Kind {
     secrets: {},
     endpoint: null,
     program: null,
+    tunnel: false,
     ...different,
   };
 }
@@ -45,6 +46,7 @@ export function aFleet({ agents, tasks, ...different }: FleetDifference = {}): F
     stateFolder: '/nonexistent',
     nodes: [aNode()],
     kinds: [aKind()],
+    lostAfterSeconds: 600,
     restartsPerMinute: 30,
     origins: {},
     ...different,

@@ -132,6 +132,7 @@ function mortalStream(
 ): Stream {
   return {
     write: (text) => (isAlive() ? request(text, () => stream.write(text)) : undefined),
+    forward: (port, target) => (isAlive() ? stream.forward(port, target) : never<number>()),
     close: () => (isAlive() ? stream.close() : undefined),
     ended: stream.ended.then((why) => (isAlive() ? why : never<string>())),
   };

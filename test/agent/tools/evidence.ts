@@ -18,6 +18,7 @@ export function order(kind: Partial<Kind> & Pick<Kind, 'tool'>, rest: Partial<La
       model: null,
       sandbox: null,
       run: null,
+      tunnel: false,
       args: [],
       env: {},
       secrets: {},
