@@ -1,18 +1,19 @@
 import { availableParallelism, totalmem } from 'node:os';
 import type { Fleet } from '../config/fleet.ts';
 import { desire } from '../fleet/desired.ts';
-import { newSight } from '../fleet/world.ts';
 
-/** What `start` would set up, without touching a node: sizes not declared are this machine's. */
+/** What `start` would set up, without touching a node: of sizes not declared only this machine's is known. */
 export async function placementText(fleet: Fleet): Promise<string> {
-  const sights = fleet.nodes.map((node) => ({
-    ...newSight(node.name),
-    vcpu: availableParallelism(),
-    memoryGiB: totalmem() / 2 ** 30,
-  }));
-  const { placement, agents } = desire(fleet, { nodes: new Map(sights.map((sight) => [sight.name, sight])) });
+  const here = { vcpu: availableParallelism(), memoryGiB: totalmem() / 2 ** 30 };
+  const local = fleet.nodes.filter(({ via }) => via.kind === 'local').map(({ name }) => [name, here] as const);
+  const { placement, agents, unsized } = desire(fleet, new Map(local));
   const lines = placement.counts.map(
     ({ name, count, cap, limit }) => `node ${name}: ${count} agents of at most ${cap} (limit: ${limit})`,
+  );
+  lines.push(
+    ...unsized.map(
+      (name) => `node ${name}: its size is asked when it is reached (declare vcpu and memoryGiB to plan with it)`,
+    ),
   );
   const categories = new Map<string, number>();
   for (const { category } of agents.values())

@@ -1,5 +1,5 @@
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
-import type { ChangeOptions, StopOptions } from './commands/change.ts';
+import type { ChangeOptions, RetryOptions, StopOptions } from './commands/change.ts';
 import type { ConfigOptions } from './commands/config.ts';
 import type { StartOptions } from './commands/control.ts';
 import type { DoctorOptions } from './commands/doctor.ts';
@@ -155,9 +155,10 @@ function declareChanging(add: Add, door: Door): void {
     .option(...DRY_RUN)
     .option(...JSON_FLAG);
   add('retry', 'Tries failed, cancelled or parked tasks again', async ([tasks, options]) =>
-    (await change()).retryTasks(door, tasks as string[], options as ChangeOptions),
+    (await change()).retryTasks(door, tasks as string[], options as RetryOptions),
   )
     .argument('<tasks...>')
+    .option('--assume-dead', 'also what may still run on a node that is not heard: you know that it is dead')
     .option(...DRY_RUN)
     .option(...JSON_FLAG);
   const onAgents = (name: 'pause' | 'resume' | 'restart', summary: string) =>

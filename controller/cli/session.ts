@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, open, readFile } from 'node:fs/promises';
+import { chmod, mkdir, open, readFile, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Fleet } from '../config/fleet.ts';
@@ -8,7 +8,9 @@ import { toFleetError } from '../errors.ts';
 import { type Bell, createBell } from '../fleet/run.ts';
 import type { World } from '../fleet/world.ts';
 import { inTransaction, type Ledger, readMeta, writeMeta } from '../ledger/ledger.ts';
+import { readAgents, readNodes } from '../ledger/read.ts';
 import { openReader, openSqlite } from '../ledger/sqlite.ts';
+import type { Node } from '../node/node.ts';
 import { loadProgram } from '../node/program.ts';
 import type { Context } from '../operations/operation.ts';
 import { nodeEnvironment, openLocal } from '../transport/local.ts';
@@ -38,8 +40,12 @@ export async function openContext(door: Door, fleet: Fleet): Promise<Context & A
   return { fleet, now: door.clock.now(), ledger, [Symbol.asyncDispose]: async () => ledger?.destroy() };
 }
 
+export function openTransport(door: Door, _node: Node): Transport {
+  return openLocal(nodeEnvironment(door.env));
+}
+
 export function openTransports(door: Door, fleet: Fleet): Map<string, Transport> {
-  return new Map(fleet.nodes.map((node) => [node.name, openLocal(nodeEnvironment(door.env))]));
+  return new Map(fleet.nodes.map((node) => [node.name, openTransport(door, node)]));
 }
 
 export interface Controller {
@@ -67,9 +73,10 @@ export async function openController(door: Door, fleet: Fleet, takeOver: boolean
     ledger,
     clock: door.clock,
     random: door.random,
-    transports: openTransports(door, fleet),
+    openTransport: (node) => openTransport(door, node),
+    memory: await remember(door, ledger),
     program: await loadProgram(),
-    identity: { ledger: await ledgerId(door, ledger), machine: await machineId(), takeOver },
+    identity: { ledger: await ledgerId(door, ledger), machine: await placeId(ledgerPath(fleet)), takeOver },
     secretsOf: (kind) => resolveSecrets(kind, door.env),
     sights: new Map(),
     wake: bell.ring,
@@ -102,14 +109,25 @@ async function ledgerId(door: Door, ledger: Ledger): Promise<string> {
   return id;
 }
 
-/** A ledger file copied to another machine is another owner. */
-async function machineId(): Promise<string> {
+/** What the last controller of this ledger knew of nodes and of who is where. */
+async function remember(door: Door, ledger: Ledger): Promise<World['memory']> {
+  const [nodes, agents] = [await readNodes(ledger), await readAgents(ledger)];
+  return {
+    since: door.clock.monotonic(),
+    places: new Map(agents.map(({ number, node }) => [number, node])),
+    nodes: new Map(nodes.map(({ name, vcpu, memoryGiB, epoch }) => [name, { vcpu, memoryGiB, epoch }])),
+  };
+}
+
+/** A copy of a ledger, on this machine or on another, is another owner: two of them must not drive one node in turns. */
+async function placeId(path: string): Promise<string> {
+  const { dev, ino } = await stat(path);
   const text = await readFile('/etc/machine-id', 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return '';
     throw error;
   });
   return createHash('sha256')
-    .update(text.trim() || hostname())
+    .update(`${text.trim() || hostname()} ${dev} ${ino}`)
     .digest('hex')
     .slice(0, 16);
 }

@@ -1,9 +1,11 @@
 import { toFleetError } from '../errors.ts';
 import type { AttemptRecord } from '../node/journal.ts';
 import { openLink } from '../node/link.ts';
+import type { Node } from '../node/node.ts';
 import type { ReportLine } from '../node/report.ts';
 import type { Observation } from './observation.ts';
 import { takeRecords } from './settle.ts';
+import { openTunnels } from './tunnel.ts';
 import { newSight, type Sight, type World } from './world.ts';
 
 /** Nodes are greeted, listened to and given up here; what they say goes into the ledger by `settle.ts`. */
@@ -15,20 +17,32 @@ const ANSWER_SECONDS_MAX = 30;
 
 /** What is known now. Begins connections that are due; takes what nodes said into the ledger. */
 export async function observe(world: World): Promise<Observation> {
-  const names = new Set(world.fleet.nodes.map(({ name }) => name));
-  for (const name of names) if (!world.sights.has(name)) world.sights.set(name, newSight(name));
-  for (const [name, sight] of world.sights) {
-    if (names.has(name)) keepLink(world, sight);
-    else forget(world, sight);
+  const at = world.clock.monotonic();
+  const nodes = new Map(world.fleet.nodes.map((node) => [node.name, node]));
+  for (const sight of world.sights.values()) if (!isSameNode(sight, nodes.get(sight.name))) forget(world, sight);
+  for (const node of nodes.values()) {
+    const sight = world.sights.get(node.name) ?? meet(world, node, at);
+    sight.node = node;
+    keepLink(world, sight);
   }
   await takeRecords(world);
-  return { nodes: world.sights };
+  return { nodes: world.sights, at: world.clock.monotonic(), since: world.memory.since };
+}
+
+function meet(world: World, node: Node, now: number): Sight {
+  const sight = { ...newSight(node, world.openTransport(node), now), ...world.memory.nodes.get(node.name) };
+  world.sights.set(node.name, sight);
+  return sight;
+}
+
+function isSameNode(sight: Sight, node: Node | undefined): boolean {
+  return node !== undefined && (node === sight.node || JSON.stringify(node.via) === JSON.stringify(sight.node.via));
 }
 
 function keepLink(world: World, sight: Sight): void {
   const now = world.clock.monotonic();
   if (sight.link && now - sight.heardAt > SILENT_MS_MAX) {
-    lose(sight, `silent for ${Math.round((now - sight.heardAt) / 1000)} s`);
+    lose(sight, `silent for ${Math.round((now - sight.heardAt) / 1000)} s`, now);
   }
   if (sight.link || sight.connecting || now < sight.retryAt) return;
   sight.connecting = true;
@@ -36,12 +50,14 @@ function keepLink(world: World, sight: Sight): void {
 }
 
 function forget(world: World, sight: Sight): void {
-  sight.link?.close();
   world.sights.delete(sight.name);
+  sight.link?.close();
+  world.track(sight.transport.close());
 }
 
 /** Closes what is left of a link: from now on nothing is known of the node. */
-function lose(sight: Sight, why: string): void {
+function lose(sight: Sight, why: string, now: number): void {
+  sight.unheardSince ??= sight.link ? sight.heardAt : now;
   sight.link?.close();
   sight.link = null;
   sight.boot = null;
@@ -49,33 +65,39 @@ function lose(sight: Sight, why: string): void {
   sight.evidence = why;
   sight.sessions = null;
   sight.records = [];
+  sight.running = new Set();
   sight.inFlight = new Set();
+  sight.asked = new Map();
 }
 
 async function connect(world: World, sight: Sight): Promise<void> {
-  const transport = world.transports.get(sight.name);
+  const { transport } = sight;
   const { clock, fleet, program } = world;
   // Folder lines come before the greeting's answer: collected aside, so that a failed greeting leaves nothing behind.
-  const heard = { records: [] as AttemptRecord[], attempts: new Set<string>() };
+  const heard = { records: [] as AttemptRecord[], attempts: new Set<string>(), running: new Set<string>() };
   let greeted = false;
+  let link: Sight['link'] = null;
   const events = {
     onRecord: (record: AttemptRecord) => {
       if (greeted) takeWord(world, sight, record);
       else {
         heard.records.push(record);
-        heard.attempts.add(record.attempt);
+        note(heard, record);
       }
     },
     onReport: (line: ReportLine) => takeReport(world, sight, line),
   };
   try {
-    if (!transport) throw new Error(`no transport for ${sight.name}`);
     const setting = { fleet: fleet.name, node: sight.name, transport, program, clock, secondsMax: ANSWER_SECONDS_MAX };
-    const link = await openLink(setting, { ...world.identity, epoch: sight.epoch }, events);
+    link = await openLink(setting, { ...world.identity, epoch: sight.epoch }, events);
     greeted = true;
+    const tunnels = await openTunnels(world, sight, link);
+    if (world.sights.get(sight.name) !== sight) return link.close(); // it left the fleet meanwhile
     const { greeting } = link;
     Object.assign(sight, {
       link,
+      tunnels,
+      unheardSince: null,
       refusal: null,
       state: 'up',
       failures: 0,
@@ -87,17 +109,20 @@ async function connect(world: World, sight: Sight): Promise<void> {
       jq: greeting.jq,
       sessions: null,
       attempts: heard.attempts,
+      running: heard.running,
       records: heard.records,
       heardAt: clock.monotonic(),
       evidence: `greeted, epoch ${greeting.epoch}`,
     });
-    world.track(link.ended.then((why) => linkEnded(world, sight, link, why)));
+    const now = link;
+    world.track(now.ended.then((why) => linkEnded(world, sight, now, why)));
   } catch (error) {
+    link?.close(); // it greeted, and gave no tunnel
     sight.failures += 1;
     sight.retryAt = clock.monotonic() + backoff(world, sight.failures);
     const failure = toFleetError(error);
     sight.refusal = failure.code === 'owned-by-another' ? failure : null;
-    lose(sight, failure.message);
+    lose(sight, failure.hint ? `${failure.message}. ${failure.hint}` : failure.message, clock.monotonic());
   } finally {
     sight.connecting = false;
     world.wake();
@@ -108,7 +133,7 @@ function linkEnded(world: World, sight: Sight, link: Sight['link'], why: string)
   if (sight.link !== link) return;
   sight.failures += 1;
   sight.retryAt = world.clock.monotonic() + backoff(world, sight.failures);
-  lose(sight, `the connection ended: ${why}`);
+  lose(sight, `the connection ended: ${why}`, world.clock.monotonic());
   world.wake();
 }
 
@@ -120,9 +145,15 @@ function backoff(world: World, failures: number): number {
 
 function takeWord(world: World, sight: Sight, record: AttemptRecord): void {
   sight.heardAt = world.clock.monotonic();
-  sight.attempts.add(record.attempt);
+  note(sight, record);
   sight.records.push(record);
   world.wake();
+}
+
+function note(at: { attempts: Set<string>; running: Set<string> }, { attempt, is }: AttemptRecord): void {
+  at.attempts.add(attempt);
+  if (is === 'end') at.running.delete(attempt);
+  else at.running.add(attempt);
 }
 
 function takeReport(world: World, sight: Sight, line: ReportLine): void {
@@ -147,6 +178,6 @@ function takeReport(world: World, sight: Sight, line: ReportLine): void {
 export function distrustAll(world: World): void {
   for (const sight of world.sights.values()) {
     sight.retryAt = 0;
-    lose(sight, 'this machine slept; looked at again');
+    lose(sight, 'this machine slept; looked at again', world.clock.monotonic());
   }
 }

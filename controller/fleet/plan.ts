@@ -2,19 +2,24 @@ import { sessionName } from '../agent/agent.ts';
 import type { Fleet } from '../config/fleet.ts';
 import type { OpenAttempt, Snapshot } from '../ledger/view.ts';
 import type { Desired } from './desired.ts';
-import { isUp, type Observation } from './observation.ts';
+import { isGivenUp, isUp, type Observation } from './observation.ts';
 import { type FreeAgent, matchTasks } from './plan/agents.ts';
 import { brake } from './plan/limits.ts';
 import { isStarting } from './state.ts';
-import type { LoseStep, Plan, SessionStep, StopStep } from './step.ts';
+import type { LoseStep, ParkStep, Plan, SessionStep, StopStep } from './step.ts';
 
 /** What to do now. Pure: desired and seen in, piles out; nothing about a node that has not greeted us. */
 export function decide(fleet: Fleet, desired: Desired, observation: Observation, snapshot: Snapshot): Plan {
   const reachable = snapshot.open.filter((attempt) => isUp(observation.nodes.get(attempt.node)));
   return {
     ...decideStarts(fleet, desired, observation, snapshot),
+    park: decideParking(fleet, observation, snapshot),
+    unpark: reachable.filter(({ isParked }) => isParked),
     send: reachable.filter((attempt) => attempt.stopping === null && isUnsent(attempt, observation)),
-    stop: reachable.flatMap((attempt) => decideStop(attempt, observation)),
+    stop: [
+      ...reachable.flatMap((attempt) => decideStop(attempt, observation)),
+      ...decideOrphans(observation, snapshot),
+    ],
     lose: reachable.flatMap((attempt) => decideLoss(attempt, observation)),
     ...decideSessions(fleet, desired, observation, snapshot),
   };
@@ -34,7 +39,7 @@ function decideStarts(
   const { start, waiting } = matchTasks(
     ready,
     freeAgents(fleet, desired, observation, snapshot),
-    new Set(desired.agents.keys()),
+    homesOf(fleet, desired, observation),
   );
   const braked = held
     .slice(0, 200)
@@ -52,7 +57,8 @@ function freeAgents(fleet: Fleet, desired: Desired, observation: Observation, sn
   const free: FreeAgent[] = [];
   for (const agent of desired.agents.values()) {
     const node = observation.nodes.get(agent.node);
-    if (!isUp(node) || busy.has(agent.number) || snapshot.paused.has(agent.number)) continue;
+    if (!isUp(node) || observation.at < node.fullUntil) continue;
+    if (busy.has(agent.number) || snapshot.paused.has(agent.number)) continue;
     const count = used.get(agent.node) ?? 0;
     used.set(agent.node, count + 1);
     free.push({
@@ -63,6 +69,41 @@ function freeAgents(fleet: Fleet, desired: Desired, observation: Observation, sn
     });
   }
   return free;
+}
+
+/** Where each agent lives, but for those on nodes that nobody waits for any more. */
+function homesOf(fleet: Fleet, desired: Desired, observation: Observation): Map<number, string> {
+  const nodes = new Set(desired.placement.counts.map(({ name }) => name));
+  for (const name of nodes) if (isGivenUp(observation, name, fleet.lostAfterSeconds)) nodes.delete(name);
+  return new Map([...desired.agents.values()].filter(({ node }) => nodes.has(node)).map((at) => [at.number, at.node]));
+}
+
+/** Unknown is not dead: what may run on a node that is not heard is neither ended nor begun elsewhere. */
+function decideParking(fleet: Fleet, observation: Observation, { open }: Snapshot): ParkStep[] {
+  return open.flatMap((attempt) => {
+    const { node, task, isParked } = attempt;
+    if (isParked || !isGivenUp(observation, node, fleet.lostAfterSeconds)) return [];
+    const sight = observation.nodes.get(node);
+    const what = sight ? `${node} is not heard (${sight.evidence})` : `${node} is not in the fleet file any more`;
+    return [
+      {
+        attempt,
+        why: `${what}; it may still run there: goes on when ${node} is back, or: fleet retry ${task} --assume-dead`,
+      },
+    ];
+  });
+}
+
+/** What a node holds as open and the ledger does not: given up by a person's word, or begun by a ledger that was put back. */
+function decideOrphans({ nodes }: Observation, { open }: Snapshot): StopStep[] {
+  const known = new Set(open.map(({ id }) => id));
+  return [...nodes.values()]
+    .filter(isUp)
+    .flatMap(({ name: node, running, inFlight }) =>
+      [...running]
+        .filter((id) => !known.has(id) && !inFlight.has(id))
+        .map((id) => ({ attempt: { id, node }, reason: 'restarted' as const })),
+    );
 }
 
 /** Committed, of this boot, and the node does not have it: the controller or the link died in between. */

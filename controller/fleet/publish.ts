@@ -39,7 +39,7 @@ export async function publish(world: World, desired: Desired, snapshot: Snapshot
   const changed = agents.filter(
     (agent) => last.agents.get(agent.number) !== keyOf(agent) || (isBeat && agent.task !== null),
   );
-  const state = nextState(world, snapshot, plan);
+  const state = nextState(world, desired, snapshot, plan);
   const placement = JSON.stringify({ ...desired.placement, unsized: desired.unsized });
   const isNews = nodesText !== last.nodes || placement !== last.placement || state !== snapshot.state;
   if (!isBeat && !isNews && changed.length === 0) return;
@@ -74,11 +74,11 @@ async function beat(tx: Writing, world: World, desired: Desired, now: number): P
 }
 
 /** The fleet's own state machine, as far as it moves by itself. */
-function nextState(world: World, { state, open, ready }: Snapshot, plan: Plan): FleetState {
-  const isEveryNodeHeard = world.fleet.nodes.every(
-    ({ name }) => world.sights.get(name)?.link || (world.sights.get(name)?.failures ?? 0) > 0,
-  );
-  if (state === 'INITIALIZING' && isEveryNodeHeard) return 'READY';
+function nextState(world: World, desired: Desired, { state, open, ready }: Snapshot, plan: Plan): FleetState {
+  // Where sizes are declared or remembered nobody waits for a node that is slow to answer: its agents have their places.
+  const isEverySizeKnown = desired.unsized.every((name) => (world.sights.get(name)?.failures ?? 0) > 0);
+  const isAnybodyHeard = [...world.sights.values()].some(({ link, failures }) => link || failures > 0);
+  if (state === 'INITIALIZING' && isEverySizeKnown && isAnybodyHeard) return 'READY';
   if (state === 'READY' && (open.length > 0 || ready.length > 0)) return 'RUNNING';
   if (state === 'SCALING' && plan.openSessions.length === 0 && plan.closeSessions.length === 0) return 'RUNNING';
   if (state === 'DRAINING' && open.length === 0 && plan.closeSessions.length === 0) return 'TERMINATED';

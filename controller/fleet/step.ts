@@ -3,6 +3,10 @@ import type { StopReason } from '../task/attempt.ts';
 
 /** What is to be done now, in named piles, each entry with what it rests on. An empty plan means: all is as it should be. */
 export interface Plan {
+  /** Attempts on nodes not heard for too long: their tasks are parked, begun nowhere else. */
+  park: readonly ParkStep[];
+  /** Parked attempts whose node is heard again. */
+  unpark: readonly OpenAttempt[];
   /** Tasks to begin, and where. Guard: the task is still queued and the agent still free when it is committed. */
   start: readonly StartStep[];
   /** Attempts committed but not on their node: sent again under the same id. */
@@ -28,8 +32,14 @@ export interface StartStep {
 }
 
 export interface StopStep {
-  attempt: OpenAttempt;
+  /** Also one that the ledger has closed or never knew, and that its node still holds. */
+  attempt: Pick<OpenAttempt, 'id' | 'node'>;
   reason: StopReason;
+}
+
+export interface ParkStep {
+  attempt: OpenAttempt;
+  why: string;
 }
 
 export interface LoseStep {
@@ -48,7 +58,6 @@ export interface Waiting {
 }
 
 export function isEmpty(plan: Plan): boolean {
-  return [plan.start, plan.send, plan.stop, plan.lose, plan.openSessions, plan.closeSessions].every(
-    (pile) => pile.length === 0,
-  );
+  const { waiting, ...piles } = plan;
+  return Object.values(piles).every((pile) => pile.length === 0);
 }

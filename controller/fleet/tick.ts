@@ -14,7 +14,8 @@ export const PER_LANE_MAX = 200;
 export async function tick(world: World): Promise<{ plan: Plan; dueAt: number | null }> {
   const observation = await observe(world);
   const snapshot = await readSnapshot(world.ledger, world.clock.now(), PER_LANE_MAX);
-  const desired = desire(world.fleet, observation);
+  const desired = desire(world.fleet, observation.nodes, world.memory.places);
+  world.memory = { ...world.memory, places: new Map([...desired.agents.values()].map((at) => [at.number, at.node])) };
   const plan = decide(world.fleet, desired, observation, snapshot);
   await apply(world, plan);
   await publish(world, desired, snapshot, plan);

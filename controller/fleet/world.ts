@@ -5,6 +5,7 @@ import type { FleetError } from '../errors.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { AttemptRecord } from '../node/journal.ts';
 import type { Link } from '../node/link.ts';
+import type { Node } from '../node/node.ts';
 import type { NodeProgram } from '../node/program.ts';
 import type { Secret } from '../secret.ts';
 import type { Transport } from '../transport/transport.ts';
@@ -17,7 +18,10 @@ export interface World {
   readonly clock: Clock;
   /** Random bytes: for ids and jitter. */
   readonly random: (bytes: number) => Uint8Array;
-  readonly transports: ReadonlyMap<string, Transport>;
+  /** Opens the way to a node; connections are made when they are needed. */
+  readonly openTransport: (node: Node) => Transport;
+  /** What was known before this controller began, then what it last found: no node loses its agents by falling silent. */
+  memory: Memory;
   readonly program: NodeProgram;
   /** Who we are to nodes. */
   readonly identity: { ledger: string; machine: string; takeOver: boolean };
@@ -30,12 +34,27 @@ export interface World {
   track(work: Promise<void>): void;
 }
 
+export interface Memory {
+  /** Monotonic ms when this controller began to look. */
+  since: number;
+  /** On which node each agent is. */
+  places: ReadonlyMap<number, string>;
+  /** What nodes once said of themselves. */
+  nodes: ReadonlyMap<string, Pick<Sight, 'vcpu' | 'memoryGiB' | 'epoch'>>;
+}
+
 /** A NodeSight while it is being made. */
-export interface Sight extends Omit<NodeSight, 'sessions' | 'attempts' | 'inFlight'> {
+export interface Sight extends Omit<NodeSight, 'sessions' | 'attempts' | 'running' | 'inFlight'> {
   sessions: Set<string> | null;
   attempts: Set<string>;
+  running: Set<string>;
   inFlight: Set<string>;
+  /** The node as it was configured when the way to it was opened. */
+  node: Node;
+  transport: Transport;
   link: Link | null;
+  /** Ports of its loopback by the endpoint on this side that each leads to. */
+  tunnels: ReadonlyMap<string, number>;
   /** Why it will not have us, however often we ask; null while it may. */
   refusal: FleetError | null;
   connecting: boolean;
@@ -65,9 +84,12 @@ export function stopKey(attempt: string): string {
   return `stop ${attempt}`;
 }
 
-export function newSight(name: string): Sight {
+export function newSight(node: Node, transport: Transport, now: number): Sight {
   return {
-    name,
+    name: node.name,
+    node,
+    transport,
+    tunnels: new Map(),
     state: 'unknown',
     boot: null,
     vcpu: null,
@@ -75,6 +97,9 @@ export function newSight(name: string): Sight {
     sessions: null,
     hasTmux: false,
     attempts: new Set(),
+    running: new Set(),
+    unheardSince: now,
+    fullUntil: Number.NEGATIVE_INFINITY,
     inFlight: new Set(),
     evidence: 'not greeted yet',
     link: null,

@@ -2,10 +2,11 @@ import type { Reading } from '../agent/tools/tool.ts';
 import { type AttemptState, FAULT_OF, type StopReason } from '../task/attempt.ts';
 import type { AfterAttempt } from '../task/retry.ts';
 import type { FleetEvent } from './event.ts';
+import { laneOf } from './lane.ts';
 import { numbersIn, record, type Writing } from './ledger.ts';
 import { fireDependents, parkDependents } from './needs.ts';
+import { unparkAttempts } from './parking.ts';
 import { isDue } from './read.ts';
-import { laneOf } from './tasks.ts';
 
 /** Attempts: intended, started, ended. Every function is one part of a transaction. */
 
@@ -133,6 +134,7 @@ export interface Settlement {
 /** Ends an attempt and moves its task, once: an attempt that is not open any more changes nothing. */
 export async function settleAttempt(tx: Writing, settlement: Settlement, now: number): Promise<boolean> {
   const { attempt, state, reading, exit } = settlement;
+  await unparkAttempts(tx, [attempt], now); // its node is heard again
   const row = await tx
     .updateTable('attempt')
     .set({
@@ -207,6 +209,7 @@ async function moveTask(
       waits: after.counters.waits,
       conversation: goesOn ? reading.conversation : null,
       resumes_on: resumesOn,
+      resumes_node: goesOn ? at.node : null,
       is_restart: after.next === 'queued' && FAULT_OF[reading.verdict] === 'platform' ? 1 : 0,
       lane: laneOf(task.category, task.kind, numbersIn(task.agents), resumesOn),
       ended_at: settled ? now : null,

@@ -7,6 +7,7 @@ export const EVENT_KINDS = [
   'task_failed',
   'task_retried',
   'task_parked',
+  'task_heard',
   'task_unblocked',
   'task_cancelled',
   'attempt_intended',

@@ -42,6 +42,7 @@ export async function readSnapshot(ledger: Ledger, now: number, perLaneMax: numb
       'stopping',
       'intended_at as intendedAt',
       'started_at as startedAt',
+      'is_parked as isParked',
     ])
     // Spelled out, not bound: only then does the planner know that the index of open attempts holds them all.
     .where('state', 'in', [sql.lit('intended'), sql.lit('started')])
@@ -66,7 +67,7 @@ export async function readSnapshot(ledger: Ledger, now: number, perLaneMax: numb
     state: await readFleetState(ledger),
     ready: perLaneMax > 0 ? await readReady(ledger, now, perLaneMax) : [],
     nextReadyAt: later?.at === null || later?.at === undefined ? null : Number(later.at),
-    open: open as OpenAttempt[],
+    open: open.map((row) => ({ ...row, isParked: row.isParked === 1 }) as OpenAttempt),
     paused: new Set(paused.map(({ number }) => number)),
     restartsLastMinute: Number(restarts?.count ?? 0),
   };
@@ -84,7 +85,7 @@ async function readReady(ledger: Ledger, now: number, perLaneMax: number): Promi
   for (const { lane } of lanes.rows) {
     const rows = await ledger
       .selectFrom('task')
-      .select(['id', 'seq', 'category', 'kind', 'priority', 'agents', 'resumes_on', 'is_restart'])
+      .select(['id', 'seq', 'category', 'kind', 'priority', 'agents', 'resumes_on', 'resumes_node', 'is_restart'])
       .where('state', '=', 'queued')
       .where('lane', '=', lane)
       .where((task) => isDue(task, now))
@@ -93,11 +94,11 @@ async function readReady(ledger: Ledger, now: number, perLaneMax: number): Promi
       .limit(perLaneMax)
       .execute();
     for (const row of rows) {
-      const { resumes_on: resumesOn, is_restart: isRestart, agents, ...rest } = row;
+      const { resumes_on: agent, resumes_node: node, is_restart: isRestart, agents, ...rest } = row;
       ready.push({
         ...rest,
         agents: numbersIn(agents),
-        resumesOn,
+        resumesOn: agent === null || node === null ? null : { agent, node },
         isRestart: isRestart === 1,
       });
     }

@@ -12,11 +12,12 @@ import {
 } from 'kysely';
 import { FleetError } from '../errors.ts';
 import { FIRST } from './migrations/first.ts';
+import { SECOND } from './migrations/second.ts';
 import type { Tables } from './tables.ts';
 
 /** Older ones can corrupt a WAL file when two connections meet (the WAL-reset bug, mended in 3.51.3). */
 const SQLITE_VERSION_MIN = [3, 51, 3];
-const MIGRATIONS: readonly (readonly string[])[] = [FIRST];
+const MIGRATIONS: readonly (readonly string[])[] = [FIRST, SECOND];
 const STATEMENTS_KEPT = 500;
 
 export interface SqliteSetting {
@@ -104,7 +105,9 @@ function checkVersions(database: DatabaseSync, path: string): void {
   if (version !== MIGRATIONS.length) {
     throw unreadable(
       path,
-      `has version ${version}, this program knows version ${MIGRATIONS.length}; use the program that wrote it`,
+      version < MIGRATIONS.length
+        ? `has version ${version}, this program knows version ${MIGRATIONS.length}; fleet start brings it up to date`
+        : `has version ${version}, this program knows version ${MIGRATIONS.length}; use the program that wrote it`,
     );
   }
 }

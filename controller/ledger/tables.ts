@@ -39,6 +39,7 @@ export interface TaskTable {
   lane: string;
   conversation: string | null;
   resumes_on: number | null;
+  resumes_node: string | null;
   is_restart: number;
   faults: number;
   platform_faults: number;
@@ -68,6 +69,8 @@ export interface AttemptTable {
   answer: string | null;
   exit: number | null;
   stopping: string | null;
+  /** 1: its node is not heard, and its task is parked until it is, or until a person says the attempt is dead. */
+  is_parked: Generated<number>;
 }
 
 export interface AgentTable {

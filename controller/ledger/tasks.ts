@@ -2,7 +2,9 @@ import { createHash } from 'node:crypto';
 import { FleetError } from '../errors.ts';
 import type { TaskSpec, TaskState } from '../task/task.ts';
 import type { FleetEvent } from './event.ts';
+import { laneOf } from './lane.ts';
 import { record, type Writing } from './ledger.ts';
+import { buryOpen, refuseOpen } from './parking.ts';
 import { explainBlocked, isBadEnd, needsReason, parkDependents, unparkDependents } from './needs.ts';
 
 /** Tasks: taken in, cancelled, tried again. Every function is one part of a transaction. */
@@ -21,15 +23,6 @@ function specHash(spec: AcceptedTask): string {
     .filter(([, value]) => value !== undefined)
     .sort(([a], [b]) => (a < b ? -1 : 1));
   return createHash('sha256').update(JSON.stringify(sorted)).digest('hex').slice(0, 32);
-}
-
-export function laneOf(
-  category: string | null,
-  kind: string | null,
-  agents: readonly number[] | null,
-  resumesOn: number | null,
-): string {
-  return [category ?? '', kind ?? '', agents ? JSON.stringify(agents) : '', resumesOn ?? ''].join('|');
 }
 
 /** Takes tasks in, all or none. The same id with the same content is the same task; with another it is refused. */
@@ -102,6 +95,7 @@ function taskRow(spec: AcceptedTask, states: ReadonlyMap<string, { state: string
     lane: laneOf(spec.category ?? null, kind, spec.agents ?? null, null),
     conversation: null,
     resumes_on: null,
+    resumes_node: null,
     is_restart: 0,
     faults: 0,
     platform_faults: 0,
@@ -173,7 +167,8 @@ export async function cancelTasks(
       .execute();
     await parkDependents(tx, id, 'cancelled', now);
   }
-  for (const id of stopping) {
+  // Also of what is parked because its node is not heard: it may run there.
+  for (const id of [...stopping, ...cancelled]) {
     await tx
       .updateTable('attempt')
       .set({ stopping: 'cancelled' })
@@ -196,8 +191,11 @@ function refuseUnknown(ids: readonly string[], states: ReadonlyMap<string, unkno
     });
 }
 
-/** Queues what failed, was cancelled or is parked once more, with fresh counters. */
-export async function retryTasks(tx: Writing, ids: readonly string[], now: number): Promise<string[]> {
+/**
+ * Queues what failed, was cancelled or is parked once more, with fresh counters. What may still run on a node that is
+ * not heard is refused, unless a person says `isDead`.
+ */
+export async function retryTasks(tx: Writing, ids: readonly string[], now: number, isDead = false): Promise<string[]> {
   const states = await statesOf(tx, ids);
   refuseUnknown(ids, states);
   const retryable = ['failed', 'cancelled', 'parked'];
@@ -209,6 +207,7 @@ export async function retryTasks(tx: Writing, ids: readonly string[], now: numbe
       .join(', ');
     throw new FleetError('unlawful', `only failed, cancelled and parked tasks can be tried again: ${list}`);
   }
+  await (isDead ? buryOpen(tx, ids, now) : refuseOpen(tx, ids));
   const waiting: string[] = [];
   for (const id of ids) {
     await tx

@@ -24,8 +24,8 @@ export interface ReadyTask {
   kind: string | null;
   priority: number;
   agents: readonly number[] | null;
-  /** The agent whose conversation it goes on with; only that one can. Null: any. */
-  resumesOn: number | null;
+  /** The agent whose conversation it goes on with, and the node that holds it; only that one can. Null: any. */
+  resumesOn: { agent: number; node: string } | null;
   /** True when its last attempt ended by a fault of the platform: the brake counts it. */
   isRestart: boolean;
 }
@@ -34,7 +34,10 @@ export interface ReadyTask {
 export type OpenAttempt = Pick<
   Attempt,
   'id' | 'task' | 'agent' | 'node' | 'ordinal' | 'kind' | 'state' | 'boot' | 'stopping' | 'intendedAt' | 'startedAt'
->;
+> & {
+  /** Its node is not heard, and its task is parked because of it. */
+  isParked: boolean;
+};
 
 /** The bounded part of the ledger that one tick decides on. */
 export interface Snapshot {

@@ -34,16 +34,20 @@ export const cancel: Change<z.infer<typeof Tasks>, z.infer<typeof Cancelled>> = 
   },
 };
 
+const Retry = Tasks.extend({
+  /** A person's word that what may still run of them, on a node that is not heard, is dead. */
+  assumeDead: z.boolean().default(false),
+});
 const Retried = z.object({ queued: z.array(z.string()) });
 
-export const retry: Change<z.infer<typeof Tasks>, z.infer<typeof Retried>> = {
+export const retry: Change<z.infer<typeof Retry>, z.infer<typeof Retried>> = {
   is: 'change',
   name: 'retry',
   summary: 'Tries failed, cancelled or parked tasks again, with fresh counters.',
-  input: Tasks,
+  input: Retry,
   output: Retried,
-  run: async ({ world, now }, { tasks }) => {
-    const queued = await inTransaction(world.ledger, (tx) => retryTasks(tx, tasks, now));
+  run: async ({ world, now }, { tasks, assumeDead }) => {
+    const queued = await inTransaction(world.ledger, (tx) => retryTasks(tx, tasks, now, assumeDead));
     world.wake();
     return { queued };
   },

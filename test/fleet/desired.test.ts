@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Category } from '../../controller/config/fleet.ts';
-import { type Desired, desire } from '../../controller/fleet/desired.ts';
-import type { NodeSight, Observation } from '../../controller/fleet/observation.ts';
+import { type Desired, desire, type Size } from '../../controller/fleet/desired.ts';
 import { aFleet, aNode } from '../support/builders.ts';
 
 const category = (name: string, share: number, different: Partial<Category> = {}): Category => ({
@@ -13,7 +12,7 @@ const category = (name: string, share: number, different: Partial<Category> = {}
   ...different,
 });
 const BOOK = [category('coding', 35), category('business', 25), category('research', 20), category('support', 20)];
-const unseen: Observation = { nodes: new Map() };
+const unseen: ReadonlyMap<string, Size> = new Map();
 const machine = (name: string, vcpu: number) => aNode({ name, vcpu, memoryGiB: 4 * vcpu });
 
 function tally(
@@ -91,8 +90,47 @@ describe('the agents that should be', () => {
     const before = desire(fleet, unseen);
     expect(before.unsized).toEqual(['silent']);
     expect(before.placement).toMatchObject({ unplaced: 2 });
-    const seen: Observation = { nodes: new Map([['silent', { vcpu: 2, memoryGiB: null } as NodeSight]]) };
+    const seen = new Map([['silent', { vcpu: 2, memoryGiB: null }]]);
     expect(desire(fleet, seen)).toMatchObject({ unsized: [], placement: { unplaced: 0 } });
+  });
+
+  test('stay where they are while their machine has room, whatever becomes known of others', () => {
+    const placesOf = (desired: Desired) =>
+      new Map([...desired.agents.values()].map(({ number, node }) => [number, node]));
+    const late = aFleet({ nodes: [aNode({ name: 'late', vcpu: null }), machine('b', 8)], agents: { count: 6 } });
+    const first = desire(late, unseen);
+    expect(tally(first, ({ node }) => node)).toEqual({ b: 6 });
+    const then = desire(late, new Map([['late', { vcpu: 4, memoryGiB: 16 }]]), placesOf(first));
+    expect([...then.agents.values()].map(({ number, node }) => [number, node]).sort()).toEqual([
+      [1, 'b'],
+      [2, 'b'],
+      [3, 'b'],
+      [4, 'b'],
+      [5, 'late'],
+      [6, 'late'],
+    ]);
+  });
+
+  test('keep their places through any change of machines, as far as these have room, and are numbered without a gap', () => {
+    const fleets = fc.array(fc.integer({ min: 1, max: 8 }), { minLength: 1, maxLength: 4 });
+    fc.assert(
+      fc.property(fleets, fleets, fc.integer({ min: 1, max: 30 }), (before, after, count) => {
+        const fleetOf = (vcpus: number[]) =>
+          aFleet({ nodes: vcpus.map((vcpu, index) => machine(`n${index}`, vcpu)), agents: { count } });
+        const first = desire(fleetOf(before), unseen);
+        const places = new Map([...first.agents.values()].map(({ number, node }) => [number, node]));
+        const then = desire(fleetOf(after), unseen, places);
+        expect([...then.agents.keys()].sort((a, b) => a - b)).toEqual(
+          [...Array(then.agents.size).keys()].map((at) => at + 1),
+        );
+        expect(tally(then, ({ node }) => node)).toEqual(tally(desire(fleetOf(after), unseen), ({ node }) => node));
+        for (const { name, count: room } of then.placement.counts) {
+          const had = [...places].filter(([number, node]) => node === name && number <= then.agents.size);
+          const kept = had.filter(([number]) => then.agents.get(number)?.node === name);
+          expect(kept).toHaveLength(Math.min(room, had.length));
+        }
+      }),
+    );
   });
 
   test('are dealt to the exact share, whatever the shares, machines and number', () => {

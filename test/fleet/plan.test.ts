@@ -110,7 +110,7 @@ describe('categories', () => {
 });
 
 describe('a conversation that was cut off', () => {
-  const cut = task('t1', { resumesOn: 3 });
+  const cut = task('t1', { resumesOn: { agent: 3, node: 'b' } });
 
   test('goes on at the agent that holds it, and waits for that one', () => {
     expect(starts(plan({ snapshot: { ready: [cut] } }))).toEqual([['t1', 3]]);
@@ -120,7 +120,19 @@ describe('a conversation that was cut off', () => {
   });
 
   test('begins anew at any agent when the fleet has no such agent any more', () => {
-    expect(starts(plan({ snapshot: { ready: [task('t1', { resumesOn: 77 })] } }))).toHaveLength(1);
+    const gone = task('t1', { resumesOn: { agent: 77, node: 'b' } });
+    expect(starts(plan({ snapshot: { ready: [gone] } }))).toHaveLength(1);
+  });
+
+  test('begins anew when that agent has moved to another node', () => {
+    const moved = task('t1', { resumesOn: { agent: 3, node: 'a' } });
+    expect(starts(plan({ snapshot: { ready: [moved] } }))).toHaveLength(1);
+  });
+
+  test('waits for its node while that is not heard, and is begun elsewhere when the node is given up', () => {
+    const away = { state: 'unknown' as const, boot: null };
+    expect(starts(plan({ b: { ...away, unheardSince: 1 }, at: 600_000, snapshot: { ready: [cut] } }))).toEqual([]);
+    expect(starts(plan({ b: { ...away, unheardSince: 0 }, at: 600_000, snapshot: { ready: [cut] } }))).toHaveLength(1);
   });
 });
 
@@ -160,7 +172,7 @@ const tasks = fc
     fc.record({
       category: fc.constantFrom(null, 'coding'),
       agents: fc.constantFrom(null, [1], [2, 3], [50]),
-      resumesOn: fc.constantFrom(null, 2, 50),
+      resumesOn: fc.constantFrom(null, { agent: 2, node: 'a' }, { agent: 2, node: 'b' }, { agent: 50, node: 'a' }),
       isRestart: fc.boolean(),
     }),
     { maxLength: 8 },

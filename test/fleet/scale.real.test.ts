@@ -56,7 +56,7 @@ async function costOfTick(agents: number): Promise<{ least: number; cpu: number;
     const begun = { cpu: cpuMs(), wall: performance.now() };
     const snapshot = await readSnapshot(ledger, 1_000_000, PER_LANE_MAX);
     costs.look.push(cpuMs() - begun.cpu);
-    const plan = decide(fleet, desire(fleet, observation), observation, snapshot);
+    const plan = decide(fleet, desire(fleet, observation.nodes), observation, snapshot);
     costs.cpu.push(cpuMs() - begun.cpu);
     costs.wall.push(performance.now() - begun.wall);
     expect(snapshot.open).toHaveLength(agents - free);
@@ -97,12 +97,15 @@ function everythingUp(agents: number): Observation {
         hasTmux: true,
         sessions: new Set(numbers.map((number) => `test-${String(number).padStart(3, '0')}`)),
         attempts: new Set(numbers.map(attemptOf)),
+        running: new Set(numbers.map(attemptOf)),
+        unheardSince: null,
+        fullUntil: 0,
         inFlight: new Set(),
         evidence: 'greeted',
       },
     ];
   });
-  return { nodes: new Map(nodes) };
+  return { nodes: new Map(nodes), at: 1000, since: 0 };
 }
 
 /** A ledger of queued tasks in several lanes, and of open attempts on 99 of 100 agents. Gives the number of free agents. */

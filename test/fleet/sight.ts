@@ -25,6 +25,9 @@ function sight(name: string, from: number, different: Partial<NodeSight> = {}): 
     sessions: new Set([sessionName('test', from), sessionName('test', from + 1)]),
     hasTmux: true,
     attempts: new Set(),
+    running: new Set(),
+    unheardSince: null,
+    fullUntil: 0,
     inFlight: new Set(),
     evidence: 'greeted',
     ...different,
@@ -56,6 +59,7 @@ export function open(agent: number, different: Partial<OpenAttempt> = {}): OpenA
     state: 'started',
     boot: 'boot',
     stopping: null,
+    isParked: false,
     intendedAt: 0,
     startedAt: 0,
     ...different,
@@ -67,15 +71,19 @@ export interface Seen {
   a?: Partial<NodeSight>;
   b?: Partial<NodeSight>;
   snapshot?: Partial<Snapshot>;
+  /** Monotonic ms of the look; the controller began at 0. */
+  at?: number;
 }
 
 /** The plan for two nodes of two agents each, all idle, as far as nothing else is said. */
-export function plan({ fleet = two, a = {}, b = {}, snapshot = {} }: Seen): Plan {
+export function plan({ fleet = two, a = {}, b = {}, snapshot = {}, at = 1000 }: Seen): Plan {
   const observation = {
     nodes: new Map([
       ['a', sight('a', 1, a)],
       ['b', sight('b', 3, b)],
     ]),
+    at,
+    since: 0,
   };
   const seen: Snapshot = {
     state: 'RUNNING',
@@ -86,7 +94,7 @@ export function plan({ fleet = two, a = {}, b = {}, snapshot = {} }: Seen): Plan
     restartsLastMinute: 0,
     ...snapshot,
   };
-  return decide(fleet, desire(fleet, observation), observation, seen);
+  return decide(fleet, desire(fleet, observation.nodes), observation, seen);
 }
 
 /** Which task begins at which agent. */

@@ -146,7 +146,7 @@ describe('an attempt is settled', () => {
     await runTask(ledger, 'b', 4, { ...again, resume: false });
     const { ready } = await readSnapshot(ledger, NOW, 10);
     expect(ready).toMatchObject([
-      { id: 'a', resumesOn: 3, isRestart: true },
+      { id: 'a', resumesOn: { agent: 3, node: 'here' }, isRestart: true },
       { id: 'b', resumesOn: null, isRestart: true },
     ]);
     expect(await readConversation(ledger, 'a')).toBe('talk');

@@ -39,7 +39,7 @@ describe('the ledger’s file', () => {
     for (const readOnly of [true, false]) {
       const error = refused(() => openSqlite({ path, readOnly }));
       expect(error).toMatchObject({ code: 'ledger-unreadable', target: path });
-      expect(error.message).toMatch(/version 99.*knows version 1/);
+      expect(error.message).toMatch(/version 99.*knows version 2/);
     }
   });
 

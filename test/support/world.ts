@@ -2,7 +2,7 @@ import type { Fleet } from '../../controller/config/fleet.ts';
 import { createBell, obeyOnce, run } from '../../controller/fleet/run.ts';
 import type { Plan } from '../../controller/fleet/step.ts';
 import type { World } from '../../controller/fleet/world.ts';
-import { readFleetState } from '../../controller/ledger/read.ts';
+import { readAgents, readFleetState, readNodes } from '../../controller/ledger/read.ts';
 import { openSqlite } from '../../controller/ledger/sqlite.ts';
 import type { Intent, IntentResult } from '../../controller/ledger/view.ts';
 import type { NodeProgram } from '../../controller/node/program.ts';
@@ -62,9 +62,18 @@ export async function openController(setting: ControllerSetting): Promise<Contro
       sleep: (ms, signal) => (isAlive ? clock.sleep(ms, signal).then(() => (isAlive ? undefined : never())) : never()),
     },
     random: setting.random,
-    transports: new Map(
-      [...setting.nodes].map(([name, node]) => [name, mortal(name, node.transport, setting, () => isAlive)]),
-    ),
+    openTransport: ({ name }) => {
+      const node = setting.nodes.get(name);
+      if (!node) throw new Error(`no node ${name} in this world`);
+      return mortal(name, node.transport, setting, () => isAlive);
+    },
+    memory: {
+      since: clock.monotonic(),
+      places: new Map((await readAgents(ledger)).map(({ number, node }) => [number, node])),
+      nodes: new Map(
+        (await readNodes(ledger)).map(({ name, vcpu, memoryGiB, epoch }) => [name, { vcpu, memoryGiB, epoch }]),
+      ),
+    },
     program,
     identity,
     secretsOf: async () => ({}),

@@ -37,9 +37,14 @@ export async function cancelTasks(door: Door, tasks: readonly string[], options:
   return 0;
 }
 
-export async function retryTasks(door: Door, tasks: readonly string[], options: ChangeOptions): Promise<number> {
+export interface RetryOptions extends ChangeOptions {
+  assumeDead?: boolean;
+}
+
+export async function retryTasks(door: Door, tasks: readonly string[], options: RetryOptions): Promise<number> {
   if (options.dryRun) return previewTasks(door, tasks, options, 'would try again');
-  const { queued } = (await change(door, options, 'retry', { tasks })) as { queued: string[] };
+  const { assumeDead = false } = options;
+  const { queued } = (await change(door, options, 'retry', { tasks, assumeDead })) as { queued: string[] };
   door.say(`tried again: ${listed(queued)}`);
   return 0;
 }

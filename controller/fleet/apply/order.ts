@@ -5,7 +5,8 @@ import { readTask } from '../../ledger/read.ts';
 import { agentFolder, promptFile, runScript, type StartOrder, workFolder } from '../../node/shell.ts';
 import type { Secret } from '../../secret.ts';
 import type { Task } from '../../task/task.ts';
-import type { World } from '../world.ts';
+import { endpointAt } from '../tunnel.ts';
+import type { Sight, World } from '../world.ts';
 
 /** What an agent is told when it goes on with a conversation that was cut off. */
 const GO_ON =
@@ -35,15 +36,16 @@ export async function buildOrder(world: World, wanted: Wanted): Promise<Ordering
   const { fleet } = world;
   const task = await readTask(world.ledger, wanted.task);
   const kind = fleet.kinds.find(({ name }) => name === wanted.kind);
-  const root = world.sights.get(wanted.node)?.link?.greeting.root;
-  if (root === undefined) return { is: 'later' };
+  const sight = world.sights.get(wanted.node);
+  const root = sight?.link?.greeting.root;
+  if (!sight || root === undefined) return { is: 'later' };
   if (!task || !kind) return { is: 'impossible', reason: `its kind ${wanted.kind} is not in the fleet file any more` };
   const secrets = await readSecrets(world, kind);
   if (secrets instanceof FleetError) return { is: 'impossible', reason: secrets.message };
   const tool = toolOf(kind);
   const cwd = workPlace(world, task, wanted, root);
   const launch = tool.launch({
-    kind: { ...kind, endpoint: fillEndpoint(kind, wanted) },
+    kind: { ...kind, endpoint: endpointOf(kind, sight, wanted) },
     agentFolder: agentFolder(root, wanted.agent),
     cwd,
     promptFile: promptFile(root, wanted.attempt),
@@ -66,7 +68,8 @@ export async function buildOrder(world: World, wanted: Wanted): Promise<Ordering
     tool: tool.name,
     launch,
     run: runScript(env, cwd, launch.words),
-    prompt: wanted.resumes === null ? (task.prompt ?? '') : GO_ON,
+    // A first attempt that goes on with a conversation brings a new word into it; a later one was cut off.
+    prompt: wanted.resumes === null || wanted.ordinal === 1 ? (task.prompt ?? '') : GO_ON,
     secrets,
   };
   return { is: 'order', order };
@@ -90,7 +93,8 @@ function workPlace(world: World, task: Task, { node: name, agent }: Wanted, root
 }
 
 /** `{task}`, `{ordinal}` and `{attempt}` in a kind's endpoint let a gateway tell attempts apart. */
-function fillEndpoint({ endpoint }: Kind, { task, ordinal, attempt }: Wanted): string | null {
+function endpointOf(kind: Kind, sight: Sight, { task, ordinal, attempt }: Wanted): string | null {
+  const endpoint = kind.endpoint !== null && kind.tunnel ? endpointAt(sight, kind.endpoint) : kind.endpoint;
   return (
     endpoint
       ?.replaceAll('{task}', encodeURIComponent(task))

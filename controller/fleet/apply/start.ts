@@ -34,7 +34,8 @@ type Prepared =
 async function prepare(world: World, step: StartStep): Promise<Prepared | undefined> {
   const { task: ready, agent, node, kind, boot } = step;
   const task = ready.id;
-  const resumes = ready.resumesOn === agent ? await readConversation(world.ledger, task) : null;
+  const isHolder = ready.resumesOn?.agent === agent && ready.resumesOn.node === node;
+  const resumes = isHolder ? await readConversation(world.ledger, task) : null;
   const attempt = newId(world);
   const [last] = await readAttempts(world.ledger, { task, limit: 1 });
   const ordinal = (last?.ordinal ?? 0) + 1;

@@ -20,21 +20,21 @@ const WAITING_MAX = 200;
 
 /**
  * Gives ready tasks, best first, to free agents: its own category's first, then any that is not strict. Every task and
- * every agent at most once. The cost is that of sorting the agents and looking at each task once.
+ * every agent at most once. `homes`: where each agent that somebody may wait for lives. The cost is that of sorting the agents and looking at each task once.
  */
 export function matchTasks(
   ready: readonly ReadyTask[],
   free: readonly FreeAgent[],
-  known: ReadonlySet<number>,
+  homes: ReadonlyMap<number, string>,
 ): Matching {
   const pool = createPool(free);
   const start: StartStep[] = [];
   const waiting: Waiting[] = [];
   for (const task of ready) {
-    const agent = pick(task, pool, known);
+    const agent = pick(task, pool, homes);
     if (agent)
       start.push({ task, agent: agent.number, node: agent.node, kind: task.kind ?? agent.kind, boot: agent.boot });
-    else if (waiting.length < WAITING_MAX) waiting.push({ task: task.id, reason: whyWaiting(task, known) });
+    else if (waiting.length < WAITING_MAX) waiting.push({ task: task.id, reason: whyWaiting(task, homes) });
     if (pool.left === 0 && waiting.length >= WAITING_MAX) break;
   }
   return { start, waiting };
@@ -59,10 +59,10 @@ function createPool(free: readonly FreeAgent[]): Pool {
   return { byNumber: new Map(free.map((agent) => [agent.number, agent])), queues, left: free.length };
 }
 
-function pick(task: ReadyTask, pool: Pool, known: ReadonlySet<number>): FreeAgent | undefined {
+function pick(task: ReadyTask, pool: Pool, homes: ReadonlyMap<number, string>): FreeAgent | undefined {
   if (pool.left === 0) return undefined;
-  // The agent that holds its conversation, while there is such an agent; a fleet that shrank begins it anew.
-  if (task.resumesOn !== null && known.has(task.resumesOn)) return take(pool, pool.byNumber.get(task.resumesOn));
+  const holder = holderOf(task, homes);
+  if (holder !== null) return take(pool, pool.byNumber.get(holder));
   if (task.agents)
     return take(
       pool,
@@ -100,10 +100,15 @@ function take(pool: Pool, agent: FreeAgent | undefined): FreeAgent | undefined {
   return agent;
 }
 
-function whyWaiting(task: ReadyTask, known: ReadonlySet<number>): string {
-  if (task.resumesOn !== null && known.has(task.resumesOn))
-    return `waits for agent ${task.resumesOn}, which holds its conversation`;
-  if (task.agents && !task.agents.some((number) => known.has(number)))
+/** The agent that holds its conversation, as long as that one is where it was; else it is begun anew by anybody. */
+function holderOf({ resumesOn }: ReadyTask, homes: ReadonlyMap<number, string>): number | null {
+  return resumesOn !== null && homes.get(resumesOn.agent) === resumesOn.node ? resumesOn.agent : null;
+}
+
+function whyWaiting(task: ReadyTask, homes: ReadonlyMap<number, string>): string {
+  const holder = holderOf(task, homes);
+  if (holder !== null) return `waits for agent ${holder}, which holds its conversation`;
+  if (task.agents && !task.agents.some((number) => homes.has(number)))
     return `wants agent ${task.agents.join(', ')}, which this fleet does not have`;
   if (task.agents) return `waits for agent ${task.agents.join(', ')}`;
   return task.category === null ? 'waits for a free agent' : `waits for a free agent (${task.category})`;
