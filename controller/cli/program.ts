@@ -171,6 +171,13 @@ function declareChanging(add: Add, door: Door): void {
   onAgents('pause', 'Gives agents no new task; what they do goes on');
   onAgents('resume', 'Gives paused agents tasks again');
   onAgents('restart', 'Ends what agents do and begins it again');
+  add('tell', 'Says something to agents: the next turn of their conversations', async ([agents, text, options]) =>
+    (await change()).tellAgents(door, [agents as string], (text as string[]).join(' '), options as ChangeOptions),
+  )
+    .argument('<agents>', '7, 3-9, node:NAME, category:NAME, state:NAME or all, several with commas')
+    .argument('<text...>', 'what to say, after --')
+    .option(...DRY_RUN)
+    .option(...JSON_FLAG);
   add('reload', 'Reads the fleet file again', async ([options]) =>
     (await change()).reload(door, options as ChangeOptions),
   )

@@ -109,6 +109,12 @@ async function ledgerId(door: Door, ledger: Ledger): Promise<string> {
   return id;
 }
 
+/** `LEDGER MACHINE`, as the nodes of this fleet name their owner; null while there is no ledger. */
+export async function readOwner({ fleet, ledger }: Context): Promise<string | null> {
+  const id = ledger ? await readMeta(ledger, 'ledger') : undefined;
+  return id === undefined ? null : `${id} ${await placeId(ledgerPath(fleet))}`;
+}
+
 /** What the last controller of this ledger knew of nodes and of who is where. */
 async function remember(door: Door, ledger: Ledger): Promise<World['memory']> {
   const [nodes, agents] = [await readNodes(ledger), await readAgents(ledger)];

@@ -16,6 +16,7 @@ const TAKEN_AT_ONCE_MAX = 200;
 const READ_AT_ONCE_MAX = 16;
 /** Longest that a tick waits for the evidence of ends. */
 const TAKING_MS_MAX = 100;
+const FULL_MS = 30_000;
 
 type EndRecord = Extract<AttemptRecord, { is: 'end' }>;
 
@@ -61,8 +62,15 @@ async function takeFrom(world: World, sight: Sight): Promise<void> {
     sight.progress.delete(attempt);
     sight.asked.delete(stopKey(attempt));
   }
+  if (settlements.some(({ reading }) => reading.verdict === 'disk')) restUntilRoom(world, sight);
   if (told.length > 0) world.track(acknowledge(sight, link, told));
   if (settlements.length > 0) world.wake();
+}
+
+/** A node whose disk is full would take every task there is, and fail it: others take them meanwhile. */
+export function restUntilRoom(world: World, sight: Sight): void {
+  sight.fullUntil = world.clock.monotonic() + FULL_MS;
+  sight.evidence = 'no room left on its disk: begins nothing for a while';
 }
 
 /** Lost with the link: the node tells the end again at the next greeting. */

@@ -1,6 +1,6 @@
 import { FleetError } from '../errors.ts';
 import { laneOf } from './lane.ts';
-import { numbersIn, record, type Writing } from './ledger.ts';
+import { type Ledger, numbersIn, record, type Writing } from './ledger.ts';
 import { explainBlocked, parkDependents, unparkDependents } from './needs.ts';
 
 /**
@@ -72,6 +72,17 @@ async function openOf(tx: Writing, tasks: readonly string[]): Promise<{ id: stri
         .execute()),
     );
   return rows;
+}
+
+/** Where something may still run, and how many attempts. */
+export async function countOpen(ledger: Ledger | Writing): Promise<Map<string, number>> {
+  const rows = await ledger
+    .selectFrom('attempt')
+    .select(['node', (of) => of.fn.countAll().as('count')])
+    .where('state', 'in', ['intended', 'started'])
+    .groupBy('node')
+    .execute();
+  return new Map(rows.map(({ node, count }) => [node, Number(count)]));
 }
 
 /** Throws unless nothing of these tasks may still run. */

@@ -10,7 +10,7 @@ const SECONDS_MAX = 60;
 const BYTES_MAX = 1_048_576;
 
 /** Where a fleet lives on a node, as a shell word: the node's own home decides. */
-function rootWord(fleet: string): string {
+export function rootWord(fleet: string): string {
   return `"$HOME/.miyabi/${fleet}"`;
 }
 

@@ -7,6 +7,7 @@ import { results } from './results.ts';
 import { show } from './show.ts';
 import { status } from './status.ts';
 import { submit } from './submit.ts';
+import { tell } from './tell.ts';
 
 /** Everything one may ask, by name. Doors are made from this table; each operation's schemas check both ways. */
 export const OPERATIONS = {
@@ -16,6 +17,7 @@ export const OPERATIONS = {
   pause,
   resume,
   restart,
+  tell,
   stop,
   reload,
   status,

@@ -43,11 +43,12 @@ export function isOpen(state: AttemptState): boolean {
   return state === 'intended' || state === 'started';
 }
 
-export type StopReason = 'cancelled' | 'timeout' | 'silent' | 'restarted' | 'shutdown';
+/** `disk`: it ended badly while its node had no room left. */
+export type StopReason = 'cancelled' | 'timeout' | 'silent' | 'restarted' | 'shutdown' | 'disk';
 
 /**
  * What became of an attempt, told apart by whose fault it was:
- * the task's (`failed`, `timeout`), the platform's (`lost`, `silent`, `network`, `launch`, `killed`), the provider's
+ * the task's (`failed`, `timeout`), the platform's (`lost`, `silent`, `network`, `launch`, `killed`, `disk`), the provider's
  * (`rate-limit`, `overloaded`), the owner's (`credentials`, `quota`), or a person's (`cancelled`, `restarted`).
  */
 export const VERDICTS = [
@@ -59,6 +60,7 @@ export const VERDICTS = [
   'network',
   'launch',
   'killed',
+  'disk',
   'rate-limit',
   'overloaded',
   'credentials',
@@ -79,6 +81,7 @@ export const FAULT_OF: Readonly<Record<Verdict, Fault>> = {
   network: 'platform',
   launch: 'platform',
   killed: 'platform',
+  disk: 'platform',
   'rate-limit': 'wait',
   overloaded: 'wait',
   credentials: 'owner',

@@ -124,6 +124,7 @@ const PLATFORM_REASON: Readonly<Partial<Record<Verdict, string>>> = {
   network: 'the model could not be reached',
   launch: 'its tool could not be started',
   killed: 'its tool was killed',
+  disk: 'its node has no room left',
 };
 
 function afterPlatformFault({ policy, counters, verdict, message, seed, now }: EndedAttempt): AfterAttempt {

@@ -17,6 +17,7 @@ const STOPPED: Readonly<Record<StopReason, Fault>> = {
   timeout: { verdict: 'timeout', message: 'reached its time limit' },
   silent: { verdict: 'silent', message: 'printed nothing for too long and was ended' },
   restarted: { verdict: 'restarted', message: 'its agent was restarted' },
+  disk: { verdict: 'disk', message: 'there was no room left on the disk' },
   shutdown: { verdict: 'restarted', message: 'the fleet was stopped while it worked' },
 };
 

@@ -63,6 +63,18 @@ async function previewTasks(
   return 0;
 }
 
+async function previewAgents(
+  door: Door,
+  operation: OperationName,
+  words: readonly string[],
+  options: ChangeOptions,
+): Promise<number> {
+  await using context = await openContext(door, await readFleet(door, options));
+  const chosen = selectAgents(context.ledger ? await readAgents(context.ledger) : [], words);
+  door.say(`would ${operation}: agent ${listed(chosen.map(({ number }) => number))}`);
+  return 0;
+}
+
 /** pause, resume, restart. */
 export async function changeAgents(
   door: Door,
@@ -70,14 +82,24 @@ export async function changeAgents(
   words: readonly string[],
   options: ChangeOptions,
 ): Promise<number> {
-  if (options.dryRun) {
-    await using context = await openContext(door, await readFleet(door, options));
-    const chosen = selectAgents(context.ledger ? await readAgents(context.ledger) : [], words);
-    door.say(`would ${operation}: agent ${listed(chosen.map(({ number }) => number))}`);
-    return 0;
-  }
+  if (options.dryRun) return previewAgents(door, operation, words, options);
   const { agents } = (await change(door, options, operation, { agents: words })) as { agents: number[] };
   door.say(`${operation}: agent ${listed(agents)}`);
+  return 0;
+}
+
+export async function tellAgents(
+  door: Door,
+  words: readonly string[],
+  text: string,
+  options: ChangeOptions,
+): Promise<number> {
+  if (options.dryRun) return previewAgents(door, 'tell', words, options);
+  const { told } = (await change(door, options, 'tell', { agents: words, text })) as {
+    told: { agent: number; task: string }[];
+  };
+  for (const { agent, task } of told.slice(0, 20)) door.say(`told agent ${agent}: task ${task}`);
+  if (told.length > 20) door.say(`… ${told.length} in all`);
   return 0;
 }
 

@@ -6,6 +6,7 @@ import { FleetError } from '../../errors.ts';
 import { run } from '../../fleet/run.ts';
 import type { World } from '../../fleet/world.ts';
 import { readHolder, takeLock } from '../../ledger/lock.ts';
+import { countOpen } from '../../ledger/parking.ts';
 import type { Intent } from '../../ledger/view.ts';
 import { operationOf } from '../../operations/index.ts';
 import type { Change } from '../../operations/operation.ts';
@@ -77,19 +78,22 @@ export async function obey(
   if (!input.success) throw new FleetError('usage', `${intent.operation}: ${input.error.message}`);
   const reload = async () => {
     const fleet = await readAgain();
-    refuseOtherNodes(controller.world.fleet, fleet);
+    await refuseLeftWork(world, controller.world.fleet, fleet);
     controller.world.fleet = fleet;
     return controller.world.fleet;
   };
   return change.output.parse(await change.run({ world, now: door.clock.now(), reload }, input.data));
 }
 
-/** Nodes are linked at the start; a fleet that changes them while it runs could lose sight of what runs there. */
-function refuseOtherNodes(before: Fleet, after: Fleet): void {
-  const names = (fleet: Fleet) => fleet.nodes.map(({ name }) => name).join(', ');
-  if (names(before) === names(after)) return;
-  throw new FleetError('not-in-this-version', `reload cannot change the nodes (${names(before)} to ${names(after)})`, {
-    hint: 'fleet stop, then fleet start with the new file.',
+/** A node leaves the fleet, or is reached another way, only when nothing runs there: its end would never be seen. */
+async function refuseLeftWork({ ledger }: World, before: Fleet, after: Fleet): Promise<void> {
+  const kept = new Map(after.nodes.map(({ name, via }) => [name, JSON.stringify(via)]));
+  const open = await countOpen(ledger);
+  const left = before.nodes.filter(({ name, via }) => open.has(name) && kept.get(name) !== JSON.stringify(via));
+  if (left.length === 0) return;
+  const list = left.map(({ name }) => `${open.get(name)} attempts run on ${name}`).join(', ');
+  throw new FleetError('unlawful', `${list}: it cannot leave the fleet now`, {
+    hint: 'fleet pause node:NAME gives it nothing new; reload when it is idle, or cancel what runs there.',
   });
 }
 

@@ -1,10 +1,11 @@
-import { FleetError, toFleetError } from '../../errors.ts';
+import { FleetError } from '../../errors.ts';
 import { type Beginning, beginAttempts } from '../../ledger/attempts.ts';
 import { inTransaction } from '../../ledger/ledger.ts';
 import { readAttempts, readConversation } from '../../ledger/read.ts';
 import { parkTask } from '../../ledger/tasks.ts';
 import type { OpenAttempt } from '../../ledger/view.ts';
 import { orderHash, type StartOrder } from '../../node/shell.ts';
+import { restUntilRoom } from '../settle.ts';
 import type { StartStep } from '../step.ts';
 import { newId, type Sight, type World } from '../world.ts';
 import { buildOrder } from './order.ts';
@@ -79,10 +80,13 @@ async function sendOne(world: World, sight: Sight, link: NonNullable<Sight['link
     if (was === 'buried') await endWithout(world, order.attempt, 'restarted', 'it was ended before it began');
     else if (was !== 'boot') sight.attempts.add(order.attempt);
   } catch (error) {
-    const failure = toFleetError(error);
-    sight.evidence = failure.message;
-    if (failure instanceof FleetError && (failure.code === 'disk-full' || failure.code === 'protocol')) {
-      await endWithout(world, order.attempt, 'launch', failure.message);
+    if (!(error instanceof FleetError)) throw error;
+    sight.evidence = error.message;
+    if (error.code === 'disk-full') {
+      restUntilRoom(world, sight);
+      await endWithout(world, order.attempt, 'disk', error.message);
+    } else if (error.code !== 'unreachable' && error.code !== 'locked') {
+      await endWithout(world, order.attempt, 'launch', error.message);
     }
   } finally {
     sight.inFlight.delete(order.attempt);
