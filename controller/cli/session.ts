@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, open, readFile, stat } from 'node:fs/promises';
+import { open, readFile, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Fleet } from '../config/fleet.ts';
@@ -13,7 +13,7 @@ import { openReader, openSqlite } from '../ledger/sqlite.ts';
 import type { Node } from '../node/node.ts';
 import { loadProgram } from '../node/program.ts';
 import type { Context } from '../operations/operation.ts';
-import { nodeEnvironment, openLocal } from '../transport/local.ts';
+import { openNodes } from '../transport/ssh-node.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { Door, GlobalOptions } from './door.ts';
 
@@ -40,12 +40,15 @@ export async function openContext(door: Door, fleet: Fleet): Promise<Context & A
   return { fleet, now: door.clock.now(), ledger, [Symbol.asyncDispose]: async () => ledger?.destroy() };
 }
 
-export function openTransport(door: Door, _node: Node): Transport {
-  return openLocal(nodeEnvironment(door.env));
+/** Opens ways to nodes, all under one bound of logins at once. */
+function openWays(door: Door): (node: Node) => Transport {
+  const open = openNodes({ env: door.env });
+  return ({ via }) => open(via);
 }
 
 export function openTransports(door: Door, fleet: Fleet): Map<string, Transport> {
-  return new Map(fleet.nodes.map((node) => [node.name, openTransport(door, node)]));
+  const open = openWays(door);
+  return new Map(fleet.nodes.map((node) => [node.name, open(node)]));
 }
 
 export interface Controller {
@@ -60,8 +63,6 @@ export interface Controller {
 
 /** The world of the one process that holds the lock. */
 export async function openController(door: Door, fleet: Fleet, takeOver: boolean): Promise<Controller> {
-  await mkdir(fleet.stateFolder, { recursive: true, mode: 0o700 });
-  await chmod(fleet.stateFolder, 0o700);
   // Made before SQLite would: its WAL and shared memory take the ledger's mode.
   await (await open(ledgerPath(fleet), 'a', 0o600)).close();
   const ledger = openSqlite({ path: ledgerPath(fleet), readOnly: false });
@@ -73,7 +74,7 @@ export async function openController(door: Door, fleet: Fleet, takeOver: boolean
     ledger,
     clock: door.clock,
     random: door.random,
-    openTransport: (node) => openTransport(door, node),
+    openTransport: openWays(door),
     memory: await remember(door, ledger),
     program: await loadProgram(),
     identity: { ledger: await ledgerId(door, ledger), machine: await placeId(ledgerPath(fleet)), takeOver },

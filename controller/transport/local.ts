@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import type { Writable } from 'node:stream';
 import { FleetError } from '../errors.ts';
-import { Secret } from '../secret.ts';
+import { feed, killGroup } from './child.ts';
 import type { Command } from './command.ts';
+import { gather } from './gather.ts';
 import { splitLines } from './lines.ts';
 import type { Outcome } from './outcome.ts';
 import type { Stream, Transport } from './transport.ts';
@@ -20,50 +20,23 @@ export function openLocal(env: Readonly<Record<string, string | undefined>>): Tr
   const start = (words: readonly string[]) =>
     spawn(words[0] ?? 'false', words.slice(1), { env: { ...env }, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
   return {
-    run: (command, signal) => runLocal(start(command.words), command, signal),
+    run: (command, signal) => runLocal(() => start(command.words), command, signal),
     open: async (words, onLine) => openStream(start(words), onLine),
     terminal: (words) => words,
     close: async () => {},
   };
 }
 
-function runLocal(child: ChildProcess, command: Command, signal?: AbortSignal): Promise<Outcome> {
-  return new Promise((resolve) => {
-    let bytes = 0;
-    const out: Buffer[] = [];
-    const err: Buffer[] = [];
-    const text = (chunks: Buffer[]) => Buffer.concat(chunks).toString('utf8');
-    const end = (outcome: Outcome) => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', cancel);
-      if (outcome.is !== 'exited') killGroup(child);
-      resolve(outcome);
-    };
-    const cancel = () => end({ is: 'cancelled' });
-    const timer = setTimeout(
-      () => end({ is: 'timed-out', seconds: command.secondsMax, stdout: text(out), stderr: text(err) }),
-      command.secondsMax * 1000,
-    );
-    const collect = (chunks: Buffer[]) => (chunk: Buffer) => {
-      bytes += chunk.length;
-      if (bytes > command.bytesMax) end({ is: 'too-long', bytes });
-      else chunks.push(chunk);
-    };
-    child.stdout?.on('data', collect(out));
-    child.stderr?.on('data', collect(err));
-    child.on('error', (error) => end({ is: 'unreachable', failure: new FleetError('unreachable', error.message) }));
-    child.on('close', (code, ending) =>
-      end({ is: 'exited', code: code ?? 128, signal: ending, stdout: text(out), stderr: text(err) }),
-    );
-    signal?.addEventListener('abort', cancel);
-    if (signal?.aborted) cancel();
-    feed(child.stdin, command.input);
+function runLocal(start: () => ChildProcess, command: Command, signal?: AbortSignal): Promise<Outcome> {
+  return gather(command, signal, (gathering) => {
+    const child = start();
+    child.stdout?.on('data', gathering.out);
+    child.stderr?.on('data', gathering.err);
+    child.on('error', (error) => gathering.failed(new FleetError('unreachable', error.message)));
+    child.on('close', gathering.exited);
+    feed(child, command.input);
+    return () => killGroup(child);
   });
-}
-
-function feed(stdin: Writable | null, input: Command['input']): void {
-  stdin?.on('error', () => {}); // the command may not read its input: EPIPE says nothing the exit code does not
-  stdin?.end(input instanceof Secret ? input.reveal() : (input ?? ''));
 }
 
 function openStream(child: ChildProcess, onLine: (line: string) => void): Stream {
@@ -89,12 +62,4 @@ function openStream(child: ChildProcess, onLine: (line: string) => void): Stream
     },
     ended,
   };
-}
-
-function killGroup(child: ChildProcess): void {
-  try {
-    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
 }
