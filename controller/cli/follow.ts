@@ -13,6 +13,7 @@ interface Line {
   kind: string;
   task: string | null;
   agent: number | null;
+  node: string | null;
   data: Record<string, unknown>;
 }
 
@@ -25,6 +26,8 @@ const SIGNS: Readonly<
   task_retried: ['↻', 'yellow', 'again'],
   task_parked: ['✗', 'yellow', 'parked'],
   task_cancelled: ['✗', 'gray', 'cancelled'],
+  node_up: ['●', 'green', 'node up'],
+  node_down: ['○', 'yellow', 'node away'],
 };
 
 export interface Follower {
@@ -41,14 +44,15 @@ export function followTasks(door: Door, ledger: Ledger, tasks: readonly string[]
       const since = seq ?? (await firstSeq(ledger));
       const rows = await ledger
         .selectFrom('event')
-        .select(['seq', 'at', 'kind', 'task', 'agent', 'data'])
+        .select(['seq', 'at', 'kind', 'task', 'agent', 'node', 'data'])
         .where('seq', '>', since)
         .orderBy('seq')
         .limit(2000)
         .execute();
       seq = rows.at(-1)?.seq ?? since;
       for (const row of rows) {
-        if (!quiet && row.task !== null && wanted.has(row.task) && SIGNS[row.kind])
+        const isWanted = row.kind.startsWith('node_') || (row.task !== null && wanted.has(row.task));
+        if (!quiet && isWanted && SIGNS[row.kind])
           door.say(lineOf(door, { ...row, data: JSON.parse(row.data) as Line['data'] }));
       }
       if (door.isTerminal && !quiet) door.live(await summary(ledger, (door.clock.monotonic() - begun) / 1000));
@@ -66,12 +70,12 @@ async function firstSeq(ledger: Ledger): Promise<number> {
   return Number(row?.last ?? 0);
 }
 
-function lineOf(door: Door, { at, kind, task, agent, data }: Line): string {
+function lineOf(door: Door, { at, kind, task, agent, node, data }: Line): string {
   const [sign, color, words] = SIGNS[kind] ?? ['·', 'gray', kind];
   const time = iso(at).slice(11, 19);
   const mark = door.hasColor ? styleText(color, sign, { validateStream: false }) : sign;
   const reason = typeof data.reason === 'string' ? `  ${data.reason}` : '';
-  return `${time} ${mark} ${toCells(words, 9)} ${toCells(task ?? '', 28)}${agent === null ? '' : ` agent ${agent}`}${reason}`.trimEnd();
+  return `${time} ${mark} ${toCells(words, 9)} ${toCells(task ?? node ?? '', 28)}${agent === null ? '' : ` agent ${agent}`}${reason}`.trimEnd();
 }
 
 async function summary(ledger: Ledger, seconds: number): Promise<string> {

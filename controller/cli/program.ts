@@ -3,8 +3,10 @@ import type { ChangeOptions, RetryOptions, StopOptions } from './commands/change
 import type { ConfigOptions } from './commands/config.ts';
 import type { StartOptions } from './commands/control.ts';
 import type { DoctorOptions } from './commands/doctor.ts';
+import type { ExecOptions } from './commands/exec.ts';
 import type { ListOptions, LookOptions } from './commands/look.ts';
 import type { RehearseOptions } from './commands/rehearse.ts';
+import type { RemoveOptions } from './commands/remove.ts';
 import type { RunOptions, SubmitOptions, WaitOptions } from './commands/tasks.ts';
 import type { LogOptions } from './commands/window.ts';
 import type { Door, GlobalOptions } from './door.ts';
@@ -33,6 +35,7 @@ export function buildProgram(door: Door, version: string, done: (exit: number) =
   declareLooking(add, door);
   declareChanging(add, door);
   declareSetting(add, door);
+  declareNodes(add, door);
   return program;
 }
 
@@ -212,5 +215,23 @@ function declareSetting(add: Add, door: Door): void {
   )
     .option('--agents <count>', 'as it would be started: how many agents, or auto', agentCount)
     .option('--kind <kind>', 'as it would be started: default kind of the agents')
+    .option(...JSON_FLAG);
+}
+
+function declareNodes(add: Add, door: Door): void {
+  add('exec', 'Runs a command on nodes, as it is, with no shell around it', async ([nodes, words, options]) =>
+    (await import('./commands/exec.ts')).execute(door, nodes as string, words as string[], options as ExecOptions),
+  )
+    .argument('<nodes>', 'names, label:NAME or all; several with commas')
+    .argument('<command...>', 'after --, for a shell: sh -c "…"')
+    .option('--timeout <duration>', 'longest time on a node, such as 30m (default 10m)')
+    .option(...JSON_FLAG);
+  add('remove', 'Removes from nodes everything that the fleet put there', async ([nodes, options]) =>
+    (await import('./commands/remove.ts')).removeNodes(door, nodes as string[], options as RemoveOptions),
+  )
+    .argument('<nodes...>', 'names, label:NAME or all')
+    .option('--take-over', 'also from nodes that follow another ledger')
+    .option('--now', 'also where attempts run, which it ends')
+    .option(...DRY_RUN)
     .option(...JSON_FLAG);
 }

@@ -22,6 +22,16 @@ const SHOWN = {
   tasks: { timeout: '30m', retries: 2 },
 };
 
+/** Further entries, shown as comments: they name machines that nobody has. */
+const ALSO: Readonly<Record<string, readonly string[]>> = {
+  nodes: [
+    '- { name: mugen, ssh: ubuntu@mugen.example, vcpu: 16, cwd: /srv/repo, labels: [adopted] }',
+    '- name: majin',
+    '  ssh: { host: majin, port: 2222, identity: ~/.ssh/fleet, jump: me@gate.example }',
+    '  vcpu: 8',
+  ],
+};
+
 /** examples/fleet.yaml: every field with its description, the shown ones set, the others as comments. */
 export function annotatedExample(): string {
   const schema = z.toJSONSchema(FleetFile, { io: 'input' });
@@ -50,7 +60,8 @@ function fields(
       value === undefined
         ? [pad(indent, `# ${name}:${defaultText(property)}`)]
         : field(name, property, value, indent, isTold);
-    return [...gap, ...told, ...line];
+    const also = indent === 0 ? (ALSO[name] ?? []) : [];
+    return [...gap, ...told, ...line, ...also.map((text) => `  # ${text}`)];
   });
 }
 

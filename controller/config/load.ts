@@ -13,6 +13,7 @@ import { decode, readYaml, type Source } from './position.ts';
 import { originsOf, resolveFleet } from './resolve.ts';
 import { fleetRules } from './rule.ts';
 import { FleetFile } from './schema.ts';
+import { childOf, itemsOf } from './value.ts';
 
 export type { Environment, Flags } from './override.ts';
 
@@ -36,7 +37,9 @@ export function readEnvironment(source: NodeJS.ProcessEnv = process.env): Enviro
 /** Flags over environment over fleet file over defaults. Throws FleetError `config-invalid` listing every problem. */
 export async function loadFleet({ file, env, cwd, flags = {} }: FleetRequest): Promise<Fleet> {
   const { path, source } = await findSource(file ?? said(env.FLEET_FILE), cwd);
-  const given = givenOverrides(flags, env).map((override) => placedInside(override, cwd));
+  const isOverSsh = itemsOf(childOf(source.value, 'nodes')).some((node) => childOf(node, 'ssh') !== undefined);
+  // A folder on another machine is not made from one of this machine; what is relative then is refused.
+  const given = givenOverrides(flags, env).map((one) => (isOverSsh ? one : placedInside(one, cwd)));
   const wanted = withOverrides(source.value, given);
   const checked = check(FleetFile, wanted, LATER_FLEET_FIELDS, fleetRules(wanted));
   if (checked.is === 'bad') throw invalid(checked.findings.map((finding) => placeByOrigin(finding, source, given)));

@@ -1,5 +1,5 @@
 import type { Kind, SecretSource } from '../agent/agent.ts';
-import type { Node } from '../node/node.ts';
+import type { Node, Via } from '../node/node.ts';
 import type { Category, Fleet, Origin } from './fleet.ts';
 import type { Given } from './override.ts';
 import { BUILT_IN_KINDS, type FleetFile, toolOf } from './schema.ts';
@@ -37,7 +37,7 @@ export function resolveFleet(file: FleetFile, around: Surroundings): Omit<Fleet,
       platformRetries: file.tasks.platformRetries,
       env: file.tasks.env,
     },
-    lostAfterSeconds: 600,
+    lostAfterSeconds: file.lostAfter,
     restartsPerMinute: file.restartsPerMinute,
   };
 }
@@ -45,12 +45,28 @@ export function resolveFleet(file: FleetFile, around: Surroundings): Omit<Fleet,
 function resolveNode(node: FleetFile['nodes'][number], place: (path: string) => string): Node {
   return {
     name: node.name,
-    via: { kind: 'local' },
+    via: resolveVia(node.ssh, place),
     vcpu: node.vcpu ?? null,
     memoryGiB: node.memoryGiB ?? null,
     maxAgents: node.maxAgents ?? null,
     cwd: node.cwd === undefined ? null : place(node.cwd),
     labels: node.labels,
+  };
+}
+
+function resolveVia(ssh: FleetFile['nodes'][number]['ssh'], place: (path: string) => string): Via {
+  if (ssh === undefined) return { kind: 'local' };
+  const placed = (path: string | undefined) => (path === undefined ? null : place(path));
+  return {
+    kind: 'ssh',
+    host: ssh.host,
+    port: ssh.port ?? null,
+    user: ssh.user ?? null,
+    identity: placed(ssh.identity),
+    knownHosts: placed(ssh.knownHosts),
+    jump: ssh.jump ?? null,
+    config: placed(ssh.config),
+    client: ssh.client ?? 'auto',
   };
 }
 
@@ -83,7 +99,7 @@ function resolveKind(name: string, entry: FleetFile['kinds'][string] | undefined
     env,
     secrets,
     endpoint: entry?.endpoint ?? null,
-    tunnel: false,
+    tunnel: entry?.tunnel ?? false,
     program: entry?.program ?? null,
   };
 }
@@ -103,6 +119,7 @@ const SETTINGS = [
   'tasks.silence',
   'tasks.platformRetries',
   'tasks.env',
+  'lostAfter',
   'restartsPerMinute',
 ] as const;
 

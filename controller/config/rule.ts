@@ -1,4 +1,6 @@
+import { isAbsolute } from 'node:path';
 import { scrub } from '../secret.ts';
+import { parseAddress } from './address.ts';
 import type { Finding } from './check.ts';
 import { nearest } from './nearest.ts';
 import type { Path } from './position.ts';
@@ -14,6 +16,7 @@ const SECRET_NAME = /(^|_)(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)(_|$)|(
 export function fleetRules(file: unknown): Finding[] {
   return [
     ...nodeRules(childOf(file, 'nodes')),
+    ...folderRules(file),
     ...categoryRules(childOf(childOf(file, 'agents'), 'categories')),
     ...kindNameRules(file),
     ...entriesOf(childOf(file, 'kinds')).flatMap(([name, kind]) => kindRules(name, kind)),
@@ -43,7 +46,57 @@ function nodeRules(nodes: unknown): Finding[] {
       ? [finding(['nodes', index, 'local'], `expected one local node: nodes[${first}] is this machine already`)]
       : [],
   );
-  return [...sameName, ...secondLocal];
+  return [...sameName, ...secondLocal, ...itemsOf(nodes).flatMap(reachRules), ...addressRules(itemsOf(nodes))];
+}
+
+/** A node is either this machine or reached over SSH. */
+function reachRules(node: unknown, index: number): Finding[] {
+  if (!isMap(node)) return [];
+  const [isLocal, isOverSsh] = [node.local !== undefined, node.ssh !== undefined];
+  if (isLocal && isOverSsh) {
+    const message = 'expected either local: true or ssh: this node has both';
+    return [{ ...finding(['nodes', index, 'ssh'], message), at: 'key' }];
+  }
+  if (isLocal || isOverSsh || node.ssm !== undefined) return []; // ssm is refused by its name
+  return [finding(['nodes', index], 'expected ssh: user@host, or local: true, to say how it is reached')];
+}
+
+/** Two nodes at one address would share the folder on the node. */
+function addressRules(nodes: readonly unknown[]): Finding[] {
+  const addresses = nodes.map((node) => addressKey(childOf(node, 'ssh')));
+  return addresses.flatMap((address, index) => {
+    const first = addresses.indexOf(address);
+    if (address === undefined || first === index) return [];
+    const message = `expected another machine or user: nodes[${first}].ssh is the same, and the folder there would be shared`;
+    return [finding(['nodes', index, 'ssh'], message)];
+  });
+}
+
+/** What makes an address one; undefined for none, or one that is wrong anyway. A null is as the ssh configuration says. */
+function addressKey(ssh: unknown): string | undefined {
+  if (isMap(ssh)) {
+    const { host, port, user, jump, config } = ssh;
+    return typeof host === 'string' ? JSON.stringify([host.toLowerCase(), port, user, jump, config]) : undefined;
+  }
+  if (typeof ssh !== 'string') return undefined;
+  const part = parseAddress(ssh);
+  return part.is === 'good' ? addressKey({ ...part.address }) : undefined;
+}
+
+const ON_NODE = 'expected an absolute path: it is a folder on the node, not here';
+
+/** Folders on machines that are not this one cannot begin at the fleet file or at the home of this user. */
+function folderRules(file: unknown): Finding[] {
+  const nodes = itemsOf(childOf(file, 'nodes'));
+  const places: [Path, unknown][] = nodes.flatMap((node, index): [Path, unknown][] =>
+    childOf(node, 'ssh') === undefined ? [] : [[['nodes', index, 'cwd'], childOf(node, 'cwd')]],
+  );
+  if (places.length > 0) places.push([['tasks', 'cwd'], childOf(childOf(file, 'tasks'), 'cwd')]);
+  return places.flatMap(([path, folder]) =>
+    typeof folder === 'string' && !isAbsolute(folder)
+      ? [finding(path, `${ON_NODE} (given: ${JSON.stringify(folder)})`)]
+      : [],
+  );
 }
 
 function categoryRules(categories: unknown): Finding[] {
@@ -75,6 +128,7 @@ const FIELD_TOOLS: Readonly<Record<string, readonly string[]>> = {
   sandbox: ['codex'],
   model: ['codex', 'claude'],
   endpoint: ['codex', 'claude'],
+  tunnel: ['codex', 'claude'],
 };
 
 function kindRules(name: string, kind: unknown): Finding[] {
@@ -94,7 +148,19 @@ function kindRules(name: string, kind: unknown): Finding[] {
     if (!isSecret(variable, value)) return [];
     return [finding(path, 'expected {from: env} or {from: file, path}: a secret never stands in the fleet file')];
   });
-  return [...strangers, ...variables];
+  return [...strangers, ...variables, ...(tool === 'command' ? [] : tunnelRules(name, kind))];
+}
+
+function tunnelRules(name: string, kind: unknown): Finding[] {
+  const endpoint = childOf(kind, 'endpoint');
+  if (childOf(kind, 'tunnel') !== true) return [];
+  if (endpoint === undefined) {
+    return [finding(['kinds', name, 'tunnel'], 'expected an endpoint beside it, for the tunnel to lead to')];
+  }
+  // Through a tunnel the tool sees a port of its own machine: no certificate is for that name.
+  const isTls = typeof endpoint === 'string' && /^https:/i.test(endpoint);
+  const message = 'expected http:// where there is a tunnel: no certificate is for the end of a tunnel';
+  return isTls ? [finding(['kinds', name, 'endpoint'], message)] : [];
 }
 
 /** Whether the name of a variable says that its plain value is a secret, or the value looks like one. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { AGENT_NUMBER_MAX, CategoryName, Duration, Name, text } from '../task/task.ts';
+import { SshEntry } from './address.ts';
 
 export const BUILT_IN_KINDS = ['codex', 'claude', 'command'] as const;
 
@@ -31,14 +32,20 @@ const FleetName = z
 const NodeEntry = z.strictObject({
   name: Name.describe('Name of the node, unique in the fleet.'),
   local: z
-    .literal(true, { error: 'expected true: this machine is the only sort of node in this version' })
-    .describe('This machine is the node.'),
+    .literal(true, { error: 'expected true, or ssh: user@host instead' })
+    .optional()
+    .describe('This machine is the node. Each node has either this or `ssh`.'),
+  ssh: SshEntry.optional().describe(
+    'A machine reached over SSH: `user@host:port`, or a Host of ~/.ssh/config, or a map. What is not said is as the ssh configuration says.',
+  ),
   vcpu: whole(1, 4096).optional().describe('How many vCPUs it has. Asked from the node where absent.'),
   memoryGiB: amount(0, 65_536).optional().describe('How much memory it has, in GiB. Asked from the node where absent.'),
   maxAgents: whole(1, 100).optional().describe('Most agents on it, whatever its size.'),
   cwd: words(4096)
     .optional()
-    .describe('Folder where tasks work. A relative path begins at the fleet file. Default: each agent’s own folder.'),
+    .describe(
+      'Folder where tasks work. Over SSH an absolute path on the node; here a relative path begins at the fleet file. Default: each agent’s own folder.',
+    ),
   labels: z.array(Name).max(50).default([]).describe('Free words to choose nodes by.'),
 });
 
@@ -104,6 +111,12 @@ const KindEntry = z.strictObject({
     .describe(
       'Base URL of the model’s API; `{task}`, `{ordinal}` and `{attempt}` in it let a gateway tell attempts apart. Default: the tool’s own. Not for `command`.',
     ),
+  tunnel: z
+    .boolean()
+    .default(false)
+    .describe(
+      'The endpoint is on the controller’s machine or reached from there: every node gets a tunnel to it. Only with an `endpoint` beginning with http://.',
+    ),
   program: words(4096).optional().describe('Path of the tool’s program on the node. Default: looked up in PATH.'),
 });
 
@@ -128,7 +141,9 @@ const TasksSection = z.strictObject({
   retries: whole(0, 20).default(2).describe('Further tries after a task’s own failure.'),
   cwd: words(4096)
     .optional()
-    .describe('Folder where tasks work on nodes that say none. A relative path begins at the fleet file.'),
+    .describe(
+      'Folder where tasks work on nodes that say none. With nodes over SSH an absolute path; else a relative path begins at the fleet file.',
+    ),
   silence: Duration.prefault('10m').describe('Longest time without an event of a tool that talks; then it is ended.'),
   platformRetries: whole(0, 100)
     .default(5)
@@ -154,6 +169,7 @@ export const FleetFile = z.strictObject({
     .default({})
     .describe('Tools with settings and a name. `codex`, `claude` and `command` are there without being declared.'),
   tasks: TasksSection.prefault({}).describe('What tasks get where they do not say.'),
+  lostAfter: Duration.prefault('10m').describe('A node not heard for so long parks what ran on it.'),
   restartsPerMinute: whole(1, 10_000).default(30).describe('Most restarts of agents per minute, over the whole fleet.'),
 });
 export type FleetFile = z.infer<typeof FleetFile>;

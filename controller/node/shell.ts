@@ -9,13 +9,13 @@ import { type Command, quote } from '../transport/command.ts';
 const SECONDS_MAX = 60;
 const BYTES_MAX = 1_048_576;
 
-/** Where a fleet lives on a node, as a shell word: the node's own home decides. */
+/** Where a fleet lives on a node, as a shell word: the node's own home decides. Without one the shell says so and ends. */
 export function rootWord(fleet: string): string {
-  return `"$HOME/.miyabi/${fleet}"`;
+  return `"\${HOME:?this login has no home folder}/.miyabi/${fleet}"`;
 }
 
 function programWord(fleet: string, hash: string): string {
-  return `"$HOME/.miyabi/${fleet}/bin/fleet-node-${hash}"`;
+  return `${rootWord(fleet)}/bin/fleet-node-${hash}`;
 }
 
 /** Puts the node program in place unless that very content is there. Prints `placed` or `there`. */
@@ -38,16 +38,16 @@ export const PROGRAM_WANTED = 'N';
 
 /**
  * The long conversation with a node. One that lacks the program says PROGRAM_WANTED and takes it from the same stream:
- * no second handshake. Checked by content: a link that died in the middle leaves half a program under no name.
+ * no second handshake. Checked by content: a link that died in the middle leaves half a program under no name. The
+ * login's own umask stays as it is, for what agents make.
  */
 export function serveWords(fleet: string, program: { hash: string; text: string }): readonly string[] {
   const { hash, text } = program;
   const path = programWord(fleet, hash);
   const script = [
-    'umask 077',
     `p=${path}`,
     `ok() { [ -s "$1" ] && [ "$(sha256sum <"$1" | cut -c1-${hash.length})" = ${hash} ]; }`,
-    `ok "$p" || { mkdir -p "$HOME/.miyabi/${fleet}/bin" && echo ${PROGRAM_WANTED} && head -c ${Buffer.byteLength(text)} >"$p.$$" && ok "$p.$$" && mv "$p.$$" "$p"; } ||`,
+    `ok "$p" || ( umask 077; mkdir -p "$HOME/.miyabi/${fleet}/bin" && echo ${PROGRAM_WANTED} && head -c ${Buffer.byteLength(text)} >"$p.$$" && ok "$p.$$" && mv "$p.$$" "$p" ) ||`,
     `  { rm -f "$p.$$"; echo "the node program could not be put in place" >&2; exit 73; }`,
     `exec bash "$p" serve ${rootWord(fleet)}`,
   ].join('\n');
@@ -67,16 +67,21 @@ export function logWords(
   return ['sh', '-c', `exec bash ${programWord(fleet, hash)} log ${rootWord(fleet)} ${flags}`];
 }
 
-/** Ends and removes everything of the fleet on a node. */
+/** Ends and removes everything of the fleet on a node. The program comes along and needs no place, also on a full disk. */
 export function removeFleet(fleet: string, hash: string, text: string): Command {
-  const script = `f=$(mktemp) && cat >"$f" && bash "$f" remove ${rootWord(fleet)}; s=$?; rm -f "$f"; exit $s`;
+  const script = `exec bash -s -- remove ${rootWord(fleet)}`;
   return { words: ['sh', '-c', script, hash], input: text, secondsMax: SECONDS_MAX, bytesMax: BYTES_MAX };
 }
 
 /** Opens an agent's window for a person. */
 export function attachWords(fleet: string, session: string, readOnly: boolean): readonly string[] {
   const flags = readOnly ? '-r ' : '';
-  return ['sh', '-c', `exec tmux -S "$HOME/.miyabi/${fleet}/tmux.sock" attach-session ${flags}-t "=${session}"`];
+  const script = [
+    // A terminal that the node has never heard of is as good as the usual one.
+    '! command -v infocmp >/dev/null || infocmp "$TERM" >/dev/null 2>&1 || export TERM=xterm-256color',
+    `exec tmux -S "$HOME/.miyabi/${fleet}/tmux.sock" attach-session ${flags}-t "=${session}"`,
+  ];
+  return ['sh', '-c', script.join('\n')];
 }
 
 /** What goes over the wire to begin an attempt: the line's words and the bytes after it. */

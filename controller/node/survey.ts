@@ -95,7 +95,7 @@ say end
 export function readSurvey(text: string): Survey | undefined {
   const said = text.split('\n').flatMap((line) => {
     const match = line.startsWith(`${MARK} `) ? /^(\S+) ?(.*)$/.exec(line.slice(MARK.length + 1)) : null;
-    return match ? [{ key: match[1] ?? '', value: clean(match[2] ?? '') }] : [];
+    return match ? [{ key: match[1] ?? '', value: plainText(match[2] ?? '') }] : [];
   });
   const all = (key: string) => said.filter((each) => each.key === key).map(({ value }) => value);
   const one = (key: string) => all(key)[0] ?? '';
@@ -125,8 +125,8 @@ export function readSurvey(text: string): Survey | undefined {
   };
 }
 
-/** What a node says may be printed on a terminal: nothing in it is to be obeyed there. */
-function clean(value: string): string {
+/** One line of what a node says, cut: it may be printed on a terminal, and nothing in it is to be obeyed there. */
+export function plainText(value: string): string {
   return value
     .replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '\uFFFD')
     .trim()

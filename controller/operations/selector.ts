@@ -8,12 +8,43 @@ export interface Selectable {
   state: string;
 }
 
-/** `7`, `3-9`, `node:mugen`, `category:coding`, `state:idle`, `all`, several with commas: the agents meant, in order. */
-export function selectAgents<T extends Selectable>(agents: readonly T[], words: readonly string[]): T[] {
-  const terms = words
+/** What of a node a selector can ask for. */
+export interface SelectableNode {
+  name: string;
+  labels: readonly string[];
+}
+
+/** Names, `label:x`, `all`, several with commas: the nodes meant, in order. */
+export function selectNodes<T extends SelectableNode>(nodes: readonly T[], words: readonly string[]): T[] {
+  const terms = termsOf(words);
+  if (terms.length === 0) throw new FleetError('usage', 'no nodes named', { hint: NODES_HINT });
+  const wanted = new Set<T>();
+  for (const term of terms) {
+    const label = term.startsWith('label:') ? term.slice('label:'.length) : undefined;
+    const matches = nodes.filter(({ name, labels }) =>
+      label === undefined ? term === 'all' || name === term : labels.includes(label),
+    );
+    if (matches.length === 0) {
+      const hint = `${NODES_HINT} The fleet file has ${nodes.map(({ name }) => name).join(', ')}.`;
+      throw new FleetError('not-found', `no node matches ${term}`, { hint, target: term });
+    }
+    for (const node of matches) wanted.add(node);
+  }
+  return nodes.filter((node) => wanted.has(node));
+}
+
+const NODES_HINT = 'NODES is names of nodes, label:NAME, all, or several with commas.';
+
+function termsOf(words: readonly string[]): string[] {
+  return words
     .flatMap((word) => word.split(','))
     .map((word) => word.trim())
     .filter((word) => word !== '');
+}
+
+/** `7`, `3-9`, `node:mugen`, `category:coding`, `state:idle`, `all`, several with commas: the agents meant, in order. */
+export function selectAgents<T extends Selectable>(agents: readonly T[], words: readonly string[]): T[] {
+  const terms = termsOf(words);
   if (terms.length === 0) throw refusal('no agents named');
   const wanted = new Set<T>();
   for (const term of terms) {

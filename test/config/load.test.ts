@@ -2,7 +2,9 @@ import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Kind } from '../../controller/agent/agent.ts';
+import { annotatedExample } from '../../controller/config/example.ts';
 import { loadFleet, readEnvironment, resolveSecrets } from '../../controller/config/load.ts';
+import { place } from '../../controller/fleet/place.ts';
 import { refusal, scratch } from './scratch.ts';
 
 const HOME = { HOME: '/home/me' };
@@ -19,6 +21,7 @@ describe('a fleet is put together', () => {
         { name: 'here', via: { kind: 'local' }, vcpu: null, memoryGiB: null, maxAgents: null, cwd: null, labels: [] },
       ],
       tasks: { timeoutSeconds: 1800, retries: 2, cwd: null, silenceSeconds: 600, platformRetries: 5, env: {} },
+      lostAfterSeconds: 600,
       restartsPerMinute: 30,
     });
     expect(fleet.agents).toEqual({
@@ -78,6 +81,86 @@ tasks: { timeout: 1h30m, cwd: work }
       args: ['-v'],
       secrets: { T: { from: 'file', path: join(cwd, 'keys/t') } },
     });
+  });
+
+  test('of machines over SSH, as they are written, with keys and lists of hosts that begin at the file', async () => {
+    const cwd = await scratch({
+      'fleet.yaml': `nodes:
+  - { name: a, ssh: mugen, cwd: /srv/repo }
+  - { name: b, ssh: "ubuntu@mugen.example:2222" }
+  - { name: c, ssh: "me@[fe80::1%eth0]:22" }
+  - { name: d, ssh: 10.0.0.7 }
+  - { name: e, ssh: a@corp@無限 }
+  - name: f
+    ssh: { host: "2001:db8::1", port: 22, user: me, identity: ~/.ssh/k, knownHosts: keys/hosts, jump: "x@gate:2,[::1]:3", config: /etc/c, client: openssh }
+  - { name: here, local: true, cwd: work }
+kinds: { codex: { endpoint: "http://127.0.0.1:8080", tunnel: true } }
+lostAfter: 2m
+`,
+    });
+    const { nodes, kinds, lostAfterSeconds, origins } = await loadFleet({ env: HOME, cwd });
+    const via = {
+      kind: 'ssh',
+      port: null,
+      user: null,
+      identity: null,
+      knownHosts: null,
+      jump: null,
+      config: null,
+      client: 'auto',
+    };
+    expect(nodes.map((node) => node.via)).toEqual([
+      { ...via, host: 'mugen' },
+      { ...via, host: 'mugen.example', user: 'ubuntu', port: 2222 },
+      { ...via, host: 'fe80::1%eth0', user: 'me', port: 22 },
+      { ...via, host: '10.0.0.7' },
+      { ...via, host: '無限', user: 'a@corp' },
+      {
+        kind: 'ssh',
+        host: '2001:db8::1',
+        port: 22,
+        user: 'me',
+        identity: '/home/me/.ssh/k',
+        knownHosts: join(cwd, 'keys/hosts'),
+        jump: 'x@gate:2,[::1]:3',
+        config: '/etc/c',
+        client: 'openssh',
+      },
+      { kind: 'local' },
+    ]);
+    expect(nodes.map((node) => node.cwd)).toEqual(['/srv/repo', null, null, null, null, null, join(cwd, 'work')]);
+    expect(kinds.map(({ tunnel }) => tunnel)).toEqual([true, false, false]);
+    expect([lostAfterSeconds, origins.lostAfter]).toEqual([120, 'file']);
+  });
+
+  test('of the two machines of the example: 18 agents are 12 and 6', async () => {
+    const file = join(import.meta.dirname, '../../examples/two-machines/fleet.yaml');
+    const { nodes, agents } = await loadFleet({ file, env: HOME, cwd: '/' });
+    expect(nodes.map(({ via }) => via)).toMatchObject([
+      { kind: 'ssh', host: 'mugen.example', user: 'ubuntu' },
+      { kind: 'ssh', host: 'majin', user: null },
+    ]);
+    const holders = nodes.map(({ name, vcpu, memoryGiB, maxAgents }) => ({
+      name,
+      vcpu: vcpu ?? 0,
+      memoryGiB: memoryGiB ?? 0,
+      maxAgents,
+    }));
+    expect(place(holders, agents, agents.count).counts).toMatchObject([
+      { name: 'mugen', count: 12 },
+      { name: 'majin', count: 6 },
+    ]);
+  });
+
+  test('of what the annotated example has as comments, when they are no comments any more', async () => {
+    const text = annotatedExample().replaceAll(/^ {2}# (?=- | {2}\S)/gm, '  ');
+    const cwd = await scratch({ 'fleet.yaml': text });
+    const { nodes } = await loadFleet({ env: HOME, cwd });
+    expect(nodes.map(({ name, via }) => [name, via.kind])).toEqual([
+      ['here', 'local'],
+      ['mugen', 'ssh'],
+      ['majin', 'ssh'],
+    ]);
   });
 
   test('flags win over variables, these over the file, this over defaults, and each tells its origin', async () => {

@@ -45,8 +45,8 @@ const MEANING: Bad[] = [
   },
   {
     why: 'a way to nodes that is not built',
-    text: 'nodes:\n  - name: mugen\n    local: true\n    ssh: me@mugen\n',
-    said: ['4:5 nodes[0].ssh: not in this version'],
+    text: 'nodes:\n  - name: mugen\n    ssm: { instanceId: i-0 }\n',
+    said: ['3:5 nodes[0].ssm: not in this version'],
   },
   {
     why: 'each field that is not built',
@@ -59,14 +59,19 @@ const MEANING: Bad[] = [
     ],
   },
   {
-    why: 'a node that is not local',
+    why: 'a node that nobody can reach',
     text: 'nodes:\n  - { name: mugen }\n',
-    said: ['2:5 nodes[0].local: expected true: this machine is the only sort of node in this version (given: nothing)'],
+    said: ['2:5 nodes[0]: expected ssh: user@host, or local: true, to say how it is reached'],
   },
   {
     why: 'a node that says it is not local',
     text: 'nodes:\n  - { name: mugen, local: no }\n',
-    said: ['2:27 nodes[0].local: expected true: this machine is the only sort of node in this version (given: "no")'],
+    said: ['2:27 nodes[0].local: expected true, or ssh: user@host instead (given: "no")'],
+  },
+  {
+    why: 'a node that is here and elsewhere',
+    text: 'nodes:\n  - name: mugen\n    local: true\n    ssh: me@mugen\n',
+    said: ['4:5 nodes[0].ssh: expected either local: true or ssh: this node has both'],
   },
   {
     why: 'two nodes of one name',
@@ -164,18 +169,28 @@ const MEANING: Bad[] = [
   },
   {
     why: 'fields of another tool',
-    text: 'kinds:\n  codex: { run: ls }\n  claude: { sandbox: read-only }\n  command: { model: m, endpoint: http://x }\n',
+    text: 'kinds:\n  codex: { run: ls }\n  claude: { sandbox: read-only }\n  command: { model: m, endpoint: http://x, tunnel: true }\n',
     said: [
       '2:12 kinds.codex.run: expected only with tool: command',
       '3:13 kinds.claude.sandbox: expected only with tool: codex',
       '4:14 kinds.command.model: expected only with tool: codex or claude',
       '4:24 kinds.command.endpoint: expected only with tool: codex or claude',
+      '4:44 kinds.command.tunnel: expected only with tool: codex or claude',
     ],
   },
   {
     why: 'an endpoint that is no URL',
     text: 'kinds: { codex: { endpoint: localhost } }\n',
     said: ['1:29 kinds.codex.endpoint: expected a URL beginning with http:// or https:// (given: "localhost")'],
+  },
+  {
+    why: 'a tunnel to nowhere, and one that no certificate is for',
+    text: 'kinds:\n  codex: { tunnel: true }\n  claude: { endpoint: "https://m", tunnel: true }\n  other: { tool: codex, tunnel: yes, endpoint: "http://m" }\n',
+    said: [
+      '2:20 kinds.codex.tunnel: expected an endpoint beside it, for the tunnel to lead to',
+      '3:23 kinds.claude.endpoint: expected http:// where there is a tunnel: no certificate is for the end of a tunnel',
+      '4:33 kinds.other.tunnel: expected true or false (given: "yes")',
+    ],
   },
   {
     why: 'a secret in the file, by its name',
@@ -209,11 +224,11 @@ const MEANING: Bad[] = [
   },
   {
     why: 'durations that are none',
-    text: 'tasks: { timeout: 30 minutes, silence: 0 }\nlostAfter: 10m\n',
+    text: 'tasks: { timeout: 30 minutes, silence: 0 }\nlostAfter: 31d\n',
     said: [
       '1:19 tasks.timeout: expected a duration such as 90s, 30m or 2h, above zero and at most 30d (given: "30 minutes")',
       '1:40 tasks.silence: expected a duration such as 90s, 30m or 2h, above zero and at most 30d (given: 0)',
-      '2:1 lostAfter: not in this version',
+      '2:12 lostAfter: expected a duration such as 90s, 30m or 2h, above zero and at most 30d (given: "31d")',
     ],
   },
   {
@@ -226,6 +241,101 @@ const MEANING: Bad[] = [
     text: 'restartsPerMinute: 0\n',
     said: ['1:20 restartsPerMinute: expected a whole number from 1 to 10000 (given: 0)'],
   },
+];
+
+const UNSAFE_HOST = 'expected a host of letters, digits, . _ - or an IPv6 address: nothing a shell would read';
+const UNSAFE_USER = 'expected a user of letters, digits, . _ - + @: nothing a shell would read';
+const IN_JUMP = '(of each host to go through, with commas between)';
+
+/** A bad `ssh` of a node, and what is said of it. */
+const ADDRESSES: { why: string; ssh: string; said: string }[] = [
+  {
+    why: 'a number',
+    ssh: '22',
+    said: 'expected user@host:port, or {host, port, user, identity, knownHosts, jump, config, client} (given: 22)',
+  },
+  { why: 'only a port', ssh: '":22"', said: 'expected a host (given: ":22")' },
+  {
+    why: 'an option',
+    ssh: '-oProxyCommand=id',
+    said: 'expected a host, not an option of ssh: it begins with - (given: "-oProxyCommand=id")',
+  },
+  {
+    why: 'a user that is an option',
+    ssh: '-lroot@mugen',
+    said: 'expected a user, not an option of ssh: it begins with - (given: "-lroot@mugen")',
+  },
+  {
+    why: 'a host that is an option behind a user',
+    ssh: 'me@-Fx',
+    said: 'expected a host, not an option of ssh: it begins with - (given: "me@-Fx")',
+  },
+  { why: 'a host with white space', ssh: 'mu gen', said: `${UNSAFE_HOST} (given: "mu gen")` },
+  { why: 'a host with a newline', ssh: '"mugen\\n-x"', said: `${UNSAFE_HOST} (given: "mugen\\n-x")` },
+  { why: 'a host that a shell would run', ssh: '"$(id)"', said: `${UNSAFE_HOST} (given: "$(id)")` },
+  { why: 'a host that ends a command', ssh: '"a;id"', said: `${UNSAFE_HOST} (given: "a;id")` },
+  { why: 'a host in quotes', ssh: `"'a'"`, said: `${UNSAFE_HOST} (given: "'a'")` },
+  { why: 'a host with what ssh fills in', ssh: '"%h"', said: `${UNSAFE_HOST} (given: "%h")` },
+  { why: 'no user before the @', ssh: '"@mugen"', said: 'expected a user before the @ (given: "@mugen")' },
+  { why: 'a user with a backslash', ssh: 'DOM\\me@mugen', said: `${UNSAFE_USER} (given: "DOM\\\\me@mugen")` },
+  {
+    why: 'a port that is none',
+    ssh: 'mugen:0',
+    said: 'expected a port from 1 to 65535 after the colon (given: "mugen:0")',
+  },
+  {
+    why: 'a port that was forgotten',
+    ssh: '"mugen:"',
+    said: 'expected a port from 1 to 65535 after the colon (given: "mugen:")',
+  },
+  {
+    why: 'an IPv6 address without brackets',
+    ssh: 'fe80::1:22',
+    said: 'expected user@host:port, host, user@host or [IPv6 address]:port; an IPv6 address stands in [brackets] (given: "fe80::1:22")',
+  },
+  {
+    why: 'a name in brackets',
+    ssh: '"[mugen]:22"',
+    said: 'expected an IPv6 address in the brackets (given: "[mugen]:22")',
+  },
+  {
+    why: 'a URL',
+    ssh: 'ssh://me@mugen:22',
+    said: 'expected user@host:port, host, user@host or [IPv6 address]:port, without ssh:// (given: "ssh://me@mugen:22")',
+  },
+];
+
+/** A bad map of an `ssh`, and what is said of its fields. */
+const ADDRESS_MAPS: { ssh: string; said: string[] }[] = [
+  { ssh: '{ user: me }', said: ['nodes[0].ssh.host: expected text (given: nothing)'] },
+  {
+    ssh: '{ host: -x, user: -y, port: 70000 }',
+    said: [
+      'nodes[0].ssh.host: expected a host, not an option of ssh: it begins with - (given: "-x")',
+      'nodes[0].ssh.user: expected a user, not an option of ssh: it begins with - (given: "-y")',
+      'nodes[0].ssh.port: expected a port from 1 to 65535 (given: 70000)',
+    ],
+  },
+  {
+    ssh: '{ host: a, jump: "b,-oX=1@c" }',
+    said: [
+      `nodes[0].ssh.jump: expected a user, not an option of ssh: it begins with - ${IN_JUMP} (given: "b,-oX=1@c")`,
+    ],
+  },
+  { ssh: '{ host: a, jump: "b, c" }', said: [`nodes[0].ssh.jump: ${UNSAFE_HOST} ${IN_JUMP} (given: "b, c")`] },
+  {
+    ssh: '{ host: a, client: putty }',
+    said: ['nodes[0].ssh.client: expected one of auto, ssh2, openssh (given: "putty")'],
+  },
+  { ssh: '{ host: a, password: x }', said: ['nodes[0].ssh.password: unknown key'] },
+  {
+    ssh: '{ host: a, identityFile: x, knownHost: y }',
+    said: [
+      'nodes[0].ssh.identityFile: unknown key; did you mean identity?',
+      'nodes[0].ssh.knownHost: unknown key; did you mean knownHosts?',
+    ],
+  },
+  { ssh: '{ host: a, identity: "" }', said: ['nodes[0].ssh.identity: expected a path (given: "")'] },
 ];
 
 const WRITING: Bad[] = [
@@ -325,6 +435,44 @@ describe('a fleet file is refused, with every problem in its place:', () => {
       if (/^\d/.test(words)) expect(lines[index]).toBe(`fleet.yaml:${words}`);
       else expect(lines[index]).toMatch(new RegExp(`^fleet\\.yaml:\\d+:\\d+: ${words.replaceAll(/[()]/g, '\\$&')}$`));
     }
+  });
+
+  test.for(ADDRESSES)('an address that is $why', async ({ ssh, said }) => {
+    expect(await saidOf(`nodes:\n  - name: a\n    ssh: ${ssh}\n`)).toEqual([`fleet.yaml:3:10 nodes[0].ssh: ${said}`]);
+  });
+
+  test.for(ADDRESS_MAPS)('an address as $ssh', async ({ ssh, said }) => {
+    const lines = await saidOf(`nodes:\n  - name: a\n    ssh: ${ssh}\n`);
+    expect(lines.map((line) => line.replace(/^fleet\.yaml:3:\d+ /, ''))).toEqual(said);
+  });
+
+  test('two nodes at one address, however it is written', async () => {
+    const nodes = [
+      'me@mugen:22',
+      '{ host: MUGEN, user: me, port: 22 }',
+      'mugen',
+      'you@mugen:22',
+      '{ host: mugen, jump: b }',
+    ];
+    expect(await saidOf(`nodes:\n${nodes.map((ssh, at) => `  - name: n${at}\n    ssh: ${ssh}\n`).join('')}`)).toEqual([
+      'fleet.yaml:5:10 nodes[1].ssh: expected another machine or user: nodes[0].ssh is the same, and the folder there would be shared',
+    ]);
+  });
+
+  test('a folder on another machine that would begin here', async () => {
+    const cwd = await scratch({
+      'fleet.yaml':
+        'nodes:\n  - { name: a, ssh: a, cwd: work }\n  - { name: b, ssh: b, cwd: ~/work }\n  - { name: c, local: true, cwd: work }\ntasks: { cwd: repo }\n',
+    });
+    const said = 'expected an absolute path: it is a folder on the node, not here';
+    const { lines } = await refusal(loadFleet({ env: {}, cwd }));
+    expect(lines).toEqual([
+      `fleet.yaml:2:29 nodes[0].cwd: ${said} (given: "work")`,
+      `fleet.yaml:3:29 nodes[1].cwd: ${said} (given: "~/work")`,
+      `fleet.yaml:5:15 tasks.cwd: ${said} (given: "repo")`,
+    ]);
+    const fromEnv = await refusal(loadFleet({ env: { FLEET_CWD: 'sub' }, cwd }));
+    expect(fromEnv.lines).toContain(`FLEET_CWD tasks.cwd: ${said} (given: "sub")`);
   });
 
   test('problems of every sort are told together, in the order of the file', async () => {

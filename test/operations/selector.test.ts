@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { FleetError } from '../../controller/errors.ts';
-import { selectAgents } from '../../controller/operations/selector.ts';
+import { selectAgents, selectNodes } from '../../controller/operations/selector.ts';
 
 const AGENTS = [
   { number: 1, node: 'mugen', category: 'coding', state: 'idle' },
@@ -45,5 +45,39 @@ describe('agents are chosen', () => {
 
   test.each([[''], ['everyone'], ['1 - 2'], ['-1'], ['name:x'], [',']])('but not by %j, which says nothing', (word) => {
     expect(() => numbers(word)).toThrow(FleetError);
+  });
+});
+
+const NODES = [
+  { name: 'mugen', labels: ['large', 'tokyo'] },
+  { name: 'majin', labels: ['tokyo'] },
+  { name: 'here', labels: [] },
+];
+const names = (...words: string[]) => selectNodes(NODES, words).map(({ name }) => name);
+
+describe('nodes are chosen', () => {
+  test.each([
+    [['majin'], ['majin']],
+    [['label:tokyo'], ['mugen', 'majin']],
+    [['all'], ['mugen', 'majin', 'here']],
+    [
+      ['here,label:large', 'here'],
+      ['mugen', 'here'],
+    ],
+  ])('by %s', (words, expected) => {
+    expect(names(...words)).toEqual(expected);
+  });
+
+  test.each([['mugem'], ['label:osaka'], ['label:'], ['MUGEN'], ['node:mugen']])(
+    'and %s, which matches none, is refused by name, with the names there are',
+    (word) => {
+      const hint = expect.stringContaining('mugen, majin, here') as string;
+      const message = expect.stringContaining(word) as string;
+      expect(() => names(word)).toThrow(expect.objectContaining({ code: 'not-found', message, hint }));
+    },
+  );
+
+  test.each([[''], [' , ']])('but not by %j, which says nothing', (word) => {
+    expect(() => names(word)).toThrow(expect.objectContaining({ code: 'usage' }));
   });
 });

@@ -11,6 +11,7 @@ import type { Intent } from '../../ledger/view.ts';
 import { operationOf } from '../../operations/index.ts';
 import type { Change } from '../../operations/operation.ts';
 import type { Door, GlobalOptions } from '../door.ts';
+import { type Follower, followTasks } from '../follow.ts';
 import { type Controller, openController, readFleet } from '../session.ts';
 
 const SETTLE_MS_MAX = 3000;
@@ -116,15 +117,23 @@ export async function start(door: Door, options: StartOptions): Promise<number> 
     return 0;
   }
   if (options.detach) return startDetached(door, fleet, options);
+  let follower: Follower | undefined;
   const how = await control(door, {
     fleet,
     takeOver: options.takeOver ?? false,
     readAgain,
     signal: door.signal,
-    onReady: async () =>
+    isDone: async () => {
+      await follower?.look(); // what happens to nodes is told here; what happens to tasks, to whoever waits for them
+      return false;
+    },
+    onReady: async ({ ledger }) => {
+      follower = followTasks(door, ledger, [], false);
+      await follower.look();
       door.say(
         `fleet ${fleet.name}: controller ready, state in ${fleet.stateFolder}. Ctrl-C ends the controller, not the agents' work.`,
-      ),
+      );
+    },
   });
   door.say(
     how === 'terminated'
