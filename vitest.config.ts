@@ -1,5 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
+/** Measured at length by `npm run drills`, never as a part of the tests. */
+const DRILLS = ['test/drills/**/*.drill.ts'];
 /** Tests that use real programs: slow, and never more than two files at once. */
 /** Simulated worlds: no real part, but many seconds of computing. */
 const WORLDS = ['test/stories/**/*.test.ts'];
@@ -23,6 +25,9 @@ export default defineConfig({
         extends: true,
         test: { name: 'worlds', include: WORLDS, testTimeout: 120_000, sequence: { groupOrder: 1 } },
       },
+      ...(process.env.FLEET_DRILLS === undefined
+        ? []
+        : [{ extends: true as const, test: { name: 'drills', include: DRILLS, maxWorkers: 1 } }]),
       {
         extends: true,
         test: {

@@ -3,6 +3,7 @@ import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { TestContext } from 'vitest';
+import type { Served } from '../../controller/rehearsal/book.ts';
 import { startRehearsalModel } from '../../controller/rehearsal/model.ts';
 
 /** A request as the model's side sees it. */
@@ -25,7 +26,9 @@ const REFUSAL = JSON.stringify({
  * A stand-in for the model that keeps what it was sent. Requests for the task `refused` are answered with 401. It goes
  * with the test.
  */
-export async function anEndpoint(context: TestContext): Promise<{ url: string; seen: Seen[] }> {
+export async function anEndpoint(
+  context: TestContext,
+): Promise<{ url: string; seen: Seen[]; served: () => readonly Served[] }> {
   const clock = { now: Date.now, monotonic: () => performance.now(), sleep: async (ms: number) => delay(ms) };
   const model = await startRehearsalModel({ scenario: 'calm', clock, seed: 1, thinkMs: { min: 200, max: 400 } });
   const seen: Seen[] = [];
@@ -51,5 +54,9 @@ export async function anEndpoint(context: TestContext): Promise<{ url: string; s
     server.close();
     await model.close();
   });
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/t/{task}/{ordinal}`, seen };
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/t/{task}/{ordinal}`,
+    seen,
+    served: model.served,
+  };
 }

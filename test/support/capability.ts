@@ -1,4 +1,5 @@
 import { describe } from 'vitest';
+import { rigLack } from '../rig/lack.ts';
 import { type Capability, findProgram, isCapability } from './machine.ts';
 
 /**
@@ -7,6 +8,7 @@ import { type Capability, findProgram, isCapability } from './machine.ts';
  */
 export function have(name: Capability): boolean {
   const told = process.env.FLEET_TEST_HAVE;
+  if (told === undefined && name === 'rig') return rigLack() === undefined;
   return told === undefined ? locate(name) !== undefined : told.split(',').filter(isCapability).includes(name);
 }
 

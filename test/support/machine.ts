@@ -1,10 +1,10 @@
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 
-/** Programs outside the repository that some tests need. */
-export const CAPABILITIES = ['tmux', 'jq', 'shellcheck', 'codex', 'claude'] as const;
+/** What some tests need from outside the repository: programs, and `rig`: machines that boot (test/rig). */
+export const CAPABILITIES = ['tmux', 'jq', 'shellcheck', 'sshd', 'fish', 'codex', 'claude', 'rig'] as const;
 export type Capability = (typeof CAPABILITIES)[number];
 
 /** A program that answered, or the reason why there is none. */
@@ -16,10 +16,17 @@ const ASK_VERSION: Readonly<Record<Capability, string>> = {
   tmux: '-V',
   jq: '--version',
   shellcheck: '--version',
+  sshd: '-V',
+  fish: '--version',
   codex: '--version',
   claude: '--version',
+  rig: '--version',
 };
 type Tool = 'codex' | 'claude';
+/** Package of a program where it has another name. */
+const PACKAGES: Partial<Readonly<Record<Capability, string>>> = { sshd: 'openssh-server' };
+/** Where programs for the system stand, in the PATH of few users. */
+const SYSTEM_FOLDERS = ['/usr/sbin', '/usr/local/sbin', '/sbin'];
 const VERSION_MS_MAX = 20_000;
 
 export function isCapability(name: string): name is Capability {
@@ -30,21 +37,26 @@ function isTool(name: Capability): name is Tool {
   return name === 'codex' || name === 'claude';
 }
 
-/** Absolute path of a program in PATH; undefined when it is in none of its folders. */
+/** The program by which a capability is known, where it is not called like it. */
+const PROGRAMS: Partial<Readonly<Record<string, string>>> = { rig: 'systemd-nspawn' };
+
+/** Absolute path of a program in PATH or a folder of the system; undefined when it is in none of them. */
 export function findProgram(name: string): string | undefined {
-  return (process.env.PATH ?? '')
-    .split(delimiter)
+  return [...(process.env.PATH ?? '').split(delimiter), ...SYSTEM_FOLDERS]
     .filter((folder) => folder !== '')
-    .map((folder) => join(folder, name))
+    .map((folder) => join(folder, PROGRAMS[name] ?? name))
     .find(isProgram);
 }
 
 /** Finds each program, installing what may be installed on this machine. Never throws: absence is a finding. */
 export async function prepare(names: readonly Capability[]): Promise<readonly Finding[]> {
-  const missing = names.filter((name) => !isTool(name) && findProgram(name) === undefined);
+  const missing = names.filter((name) => !isTool(name) && name !== 'rig' && findProgram(name) === undefined);
   const trouble = missing.length > 0 ? await installPackages(missing) : undefined;
   const findings: Finding[] = [];
-  for (const name of names) findings.push(isTool(name) ? await findTool(name) : findInPath(name, trouble));
+  for (const name of names) {
+    if (name === 'rig') findings.push({ name, ...(await (await import('../rig/lack.ts')).findRig(tell)) });
+    else findings.push(isTool(name) ? await findTool(name) : findInPath(name, trouble));
+  }
   return findings;
 }
 
@@ -85,7 +97,8 @@ async function findTool(name: Tool): Promise<Finding> {
 }
 
 /** Installs system packages where we are root; the reason why they may be missing still, if any. */
-async function installPackages(names: readonly string[]): Promise<string | undefined> {
+async function installPackages(programs: readonly Capability[]): Promise<string | undefined> {
+  const names = programs.map((name) => PACKAGES[name] ?? name);
   const byHand = `not in PATH; on Debian or Ubuntu: sudo apt-get install -y ${names.join(' ')}`;
   if (process.getuid?.() !== 0) return byHand; // nobody expects a test run to ask for more rights
   try {
@@ -107,17 +120,18 @@ function tell(text: string): void {
 }
 
 function askVersion(name: Capability, program: string): Finding {
-  try {
-    const answer = execFileSync(program, [ASK_VERSION[name]], {
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: VERSION_MS_MAX,
-    });
-    const line = answer.split('\n').find((text) => /\d+\.\d+/.test(text));
-    return { name, is: 'present', program, version: line?.match(/\d+\.[\w.]+/)?.[0] ?? 'of unknown version' };
-  } catch (error) {
-    return { name, is: 'absent', why: `${program} does not run: ${firstLine(error)}` };
+  // Old sshd has no such option: it says its version in the complaint.
+  const { error, status, stdout, stderr } = spawnSync(program, [ASK_VERSION[name]], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: VERSION_MS_MAX,
+  });
+  const line = `${stdout}\n${stderr}`.split('\n').find((text) => /\d+\.\d+/.test(text));
+  const version = line?.match(/\d+\.[\w.]+/)?.[0];
+  if (error || (status !== 0 && (name !== 'sshd' || version === undefined))) {
+    return { name, is: 'absent', why: `${program} does not run: ${firstLine(error ?? stderr)}` };
   }
+  return { name, is: 'present', program, version: version ?? 'of unknown version' };
 }
 
 function firstLine(error: unknown): string {

@@ -1,0 +1,56 @@
+import { onVictim, replaceController, type Scene } from './scene.ts';
+
+/** Something that goes wrong on the victim while it works; the work goes on by itself. */
+export interface Fault {
+  what: string;
+  strike(scene: Scene): Promise<unknown>;
+  /** What a person does about it. */
+  mend?(scene: Scene): Promise<unknown>;
+  /** How many attempts it must cost; any where absent. */
+  costs?: { least: number; most: number };
+}
+
+/** Kills the processes whose ids stand first in files of the fleet's folder, `-9`. */
+const killIn = (files: string, most: number) => (scene: Scene) =>
+  onVictim(
+    scene,
+    `n=0; for file in "$1"/${files}; do
+       read -r first second _ <"$file" || continue; case $first in worker) first=$second ;; esac
+       [ "$n" -lt "$2" ] && kill -9 "$first" && n=$((n + 1)); done 2>/dev/null; [ "$n" -gt 0 ]`,
+    String(most),
+  );
+
+const journalIs = (script: string) => (scene: Scene) => onVictim(scene, `cd "$1" && ${script}`);
+const NONE = { least: 0, most: 0 };
+
+/** Each costs at most the attempts that it kills, and no task. */
+export const FAULTS: readonly Fault[] = [
+  { what: 'a tool is killed', strike: killIn('attempts/*/tool', 1), costs: { least: 1, most: 1 } },
+  { what: 'a worker is killed', strike: killIn('attempts/*/claim', 1), costs: { least: 1, most: 1 } },
+  { what: 'all workers are killed', strike: killIn('attempts/*/claim', 100), costs: { least: 1, most: 12 } },
+  { what: 'the sweep is killed', strike: killIn('sweep.pid', 1), costs: NONE },
+  { what: 'the node’s side of the connection is killed', strike: killIn('serve.pid', 1), costs: NONE },
+  {
+    what: 'the tmux server is killed',
+    strike: (scene) => onVictim(scene, 'kill -9 "$(tmux -S "$1/tmux.sock" display-message -p "#{pid}")"'),
+    costs: NONE,
+  },
+  { what: 'every SSH connection is killed', strike: ({ victim }) => victim.killSshd('sessions'), costs: NONE },
+  { what: 'the SSH server is killed', strike: ({ victim }) => victim.killSshd('server'), costs: NONE },
+  { what: 'the controller is killed', strike: replaceController, costs: NONE },
+  { what: 'the machine reboots', strike: ({ victim }) => victim.reboot(), costs: { least: 1, most: 12 } },
+  {
+    what: 'the machine loses its power',
+    strike: ({ victim }) => victim.powerCut(),
+    mend: ({ victim }) => victim.powerOn(),
+    costs: { least: 1, most: 12 },
+  },
+  { what: 'the journal is torn', strike: journalIs('truncate -s -20 journal'), costs: NONE },
+  { what: 'the journal is doubled', strike: journalIs('cat journal > j && cat j >> journal'), costs: NONE },
+  { what: 'the journal is emptied', strike: journalIs('truncate -s 0 journal'), costs: NONE },
+  {
+    what: 'the journal is replaced by another',
+    strike: journalIs('head -c 300 /dev/urandom > j && mv j journal'),
+    costs: NONE,
+  },
+];

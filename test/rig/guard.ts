@@ -1,0 +1,4 @@
+/** A program: what `openRun` leaves behind to do, when the process that opened a run died. */
+import { removeDead } from './run.ts';
+
+await removeDead();

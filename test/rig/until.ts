@@ -1,0 +1,18 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
+const PAUSE_MS = 50;
+
+/** Waits for a condition, at most so long; gives what it gave. */
+export async function until<T>(
+  what: string,
+  condition: () => T | undefined | false | Promise<T | undefined | false>,
+  msMax: number,
+): Promise<T> {
+  const limit = performance.now() + msMax;
+  for (;;) {
+    const found = await condition();
+    if (found !== undefined && found !== false) return found;
+    if (performance.now() > limit) throw new Error(`not within ${msMax} ms: ${what}`);
+    await delay(PAUSE_MS);
+  }
+}
