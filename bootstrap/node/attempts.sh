@@ -26,15 +26,18 @@ start_attempt() {
     was=same
     [ -e "$folder/claim" ] && { answer "$id" '{"ok":true,"was":"same"}'; return; }
   fi
-  if ! lay_out "$folder" "$agent" "${payload[@]}" ||
-    ! printf '%s %s %s %s %s\n' "$agent" "$8" "${10}" "${11}" "${12}" >"$folder/spec" ||
-    ! printf '%s %s %s\n' "$agent" "$6" "$7" >"$FLEET_ROOT/open/$attempt"; then
+  # What is open was laid out whole: its worker may be about to read it.
+  if [ ! -s "$FLEET_ROOT/open/$attempt" ] && ! {
+    lay_out "$folder" "$agent" "${payload[@]}" &&
+      printf '%s\n' "$9" >"$folder/kind" &&
+      printf '%s %s %s %s %s\n' "$agent" "$8" "${10}" "${11}" "${12}" >"$folder/spec" &&
+      printf '%s %s %s\n' "$agent" "$6" "$7" >"$FLEET_ROOT/open/$attempt"
+  } 2>/dev/null; then
     rm -rf "$folder" "$FLEET_ROOT/open/$attempt" "$FLEET_ROOT/lock/$attempt"
     refuse "$id" disk "no room for the attempt"
     return
   fi
-  printf '%s\n' "$9" >"$folder/kind"
-  printf '%s\n' "$attempt" >"$FLEET_ROOT/agents/$agent/current"
+  { printf '%s\n' "$attempt" >"$FLEET_ROOT/agents/$agent/current"; } 2>/dev/null # of use to people only
   work "$attempt" </dev/null >>"$folder/worker.log" 2>&1 &
   answer "$id" "{\"ok\":true,\"was\":\"$was\"}"
 }
@@ -48,19 +51,18 @@ take_lock() { # ATTEMPT CONTENT
   return "$taken"
 }
 
-# FOLDER AGENT RUN PROMPT SECRET COLLECT MAKE. The end's room is taken here.
+# FOLDER AGENT RUN PROMPT SECRET COLLECT MAKE
 lay_out() {
+  local name
   [ -d "$1" ] || mkdir -p "$1" || return 1
   [ -d "$FLEET_ROOT/agents/$2/work" ] || mkdir -p "$FLEET_ROOT/agents/$2/work" "$FLEET_ROOT/agents/$2/tmp" || return 1
-  {
-    printf '\n%511s\n' '' >"$1/end" &&
-      printf '%s' "$3" >"$1/run" &&
-      printf '%s' "$4" >"$1/prompt" &&
-      { [ -z "$5" ] || printf '%s' "$5" >"$1/secret"; } &&
-      { [ -z "$6" ] || printf '%s' "$6" >"$1/collect"; } &&
-      { [ -z "$7" ] || printf '%s' "$7" >"$1/make"; } &&
-      : >"$1/out" && : >"$1/err"
-  } 2>/dev/null
+  for name in end stop tool cgroup claim.room; do take_room "$1/$name" || return 1; done
+  printf '%s' "$3" >"$1/run" &&
+    printf '%s' "$4" >"$1/prompt" &&
+    { [ -z "$5" ] || printf '%s' "$5" >"$1/secret"; } &&
+    { [ -z "$6" ] || printf '%s' "$6" >"$1/collect"; } &&
+    { [ -z "$7" ] || printf '%s' "$7" >"$1/make"; } &&
+    : >"$1/out" && : >"$1/err"
 }
 
 # ID ATTEMPT REASON: never started: buried, so that a start still on its way cannot run; running: asked to end.

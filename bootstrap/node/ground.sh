@@ -7,7 +7,7 @@
 #     journal                  append-only lines: what began, what ended
 #     lock/ATTEMPT             made with O_EXCL: hash of what was sent, or "buried" (must never start)
 #     open/ATTEMPT             exists until the controller has acknowledged the end
-#     attempts/ATTEMPT/        spec run prompt secret out err usage claim tool stop end
+#     attempts/ATTEMPT/        spec run prompt secret out err usage claim tool cgroup stop end
 #     agents/NUMBER/           homes of tools, work folder, current (the attempt it shows)
 set -u
 LOGIN_UMASK=$(umask) # what agents make is for people: their files get the login's own modes
@@ -18,6 +18,8 @@ shopt -s nullglob
 PROTOCOL=1
 GRACE_SECONDS=3          # between asking a tool to end and killing it
 SWEEP_SECONDS=10         # a worker that never claimed its attempt is given up after two of these
+ASIDES_MAX=8              # attempts that the sweep ends at the same time
+REPORT_SECONDS_MAX=10     # an older report is not passed on
 OUT_BYTES_MAX=67108864   # of one attempt's output; past it the middle is given back to the disk
 ATTEMPTS_KEPT=500
 
@@ -44,11 +46,11 @@ nap() { { : >&7; } 2>/dev/null || exec 7<> <(:); read -r -t "$1" -u 7 _ || :; }
 start_time() {
   local line
   REPLY=
-  { read -r line <"/proc/$1/stat"; } 2>/dev/null || return 1
+  [[ $1 =~ ^[0-9]+$ ]] && { read -r line <"/proc/$1/stat"; } 2>/dev/null || return 1
   line=${line##*) }
   # shellcheck disable=SC2086
   set -- $line
-  [ "$1" != Z ] && [ "$1" != X ] && REPLY=${20}
+  [ "$1" != Z ] && [ "$1" != X ] && REPLY=${20:-}
   [ -n "$REPLY" ]
 }
 
@@ -57,7 +59,6 @@ is_running() { start_time "$1" && [ "$REPLY" = "$2" ]; }
 
 # One record, one write: begins and ends with a newline, so that a torn neighbour cannot swallow it.
 journal() {
-
   for _ in 1 2 3; do
     printf '\n%s\n' "$1" >>"$FLEET_ROOT/journal" && return 0
     nap 0.1
@@ -72,7 +73,12 @@ end_of() {
   [ -n "$REPLY" ]
 }
 
-write_end() { # ATTEMPT RECORD: into room taken before the start, so a full disk cannot lose it
-  printf '%s\n' "$2" 1<>"$FLEET_ROOT/attempts/$1/end"
+# Small files that are written in the course of an attempt take their room before its start, so that a full disk cannot
+# lose what they will say. Their first line is empty until then.
+take_room() { [ -s "$1" ] || printf '\n%511s\n' '' >"$1"; }
+fill_room() { printf '%s\n' "$2" 1<>"$1"; } # FILE TEXT
+
+write_end() { # ATTEMPT RECORD
+  fill_room "$FLEET_ROOT/attempts/$1/end" "$2"
   journal "$2"
 }

@@ -7,9 +7,9 @@ find_cgroups() {
   CGROUP=
   mount=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts 2>/dev/null)
   own=$(sed -n 's/^0:://p' /proc/self/cgroup 2>/dev/null)
-  own=${own%%/miyabi-*}
+  while [[ $own =~ ^(.*)/miyabi-[^/]*-[0-9]+-[0-9]+(/.*)?$ ]]; do own=${BASH_REMATCH[1]}; done # an agent's own group
   [ -n "$mount" ] && [ -w "$mount$own/cgroup.procs" ] && [ -w "$mount$own" ] || return 0
-  [ -e "$mount$own/cgroup.kill" ] || [ "$own" = / ] || return 0
+  [ -e "$mount$own/cgroup.kill" ] || [ "${own:-/}" = / ] || return 0
   # Two homes may hold a fleet of one name: the folder's own number tells them apart.
   CGROUP="${mount}${own%/}/miyabi-${FLEET_ROOT##*/}-$(stat -c %d-%i "$FLEET_ROOT")"
   mkdir -p "$CGROUP" 2>/dev/null && [ -e "$CGROUP/cgroup.kill" ] || CGROUP=
@@ -18,9 +18,24 @@ find_cgroups() {
 # Moves the calling process (a subshell about to become the tool) into the agent's group.
 enter_cgroup() {
   [ -n "$CGROUP" ] || return 0
-  [ -d "$CGROUP/$1" ] || mkdir -p "$CGROUP/$1" 2>/dev/null
   # Said by the attempt itself: a later server may stand in another group, and joining may fail.
-  { printf 0 >"$CGROUP/$1/cgroup.procs" && printf '%s\n' "$CGROUP/$1" >cgroup; } 2>/dev/null || :
+  for _ in 1 2 3; do # the sweep may take an empty group away at this very moment
+    [ -d "$CGROUP/$1" ] || mkdir -p "$CGROUP/$1" 2>/dev/null
+    { printf 0 >"$CGROUP/$1/cgroup.procs"; } 2>/dev/null && { fill_room cgroup "$CGROUP/$1"; return; }
+  done
+  return 0
+}
+
+# Groups whose attempts have ended: the kernel refuses to remove those that hold a process.
+prune_groups() {
+  local folder latest=''
+  { read -r latest <"$FLEET_ROOT/cgroup"; } 2>/dev/null
+  [ "$latest" != "$CGROUP" ] || latest=
+  for folder in "$CGROUP" "$latest"; do
+    set -- "$folder"/*/
+    if [ -z "$folder" ] || [ $# -eq 0 ]; then continue; fi
+    find "$folder" -mindepth 1 -depth -type d -exec rmdir {} + 2>/dev/null
+  done
 }
 
 # Process ids that carry the attempt's mark; the slow way, for nodes without control groups.
@@ -35,7 +50,7 @@ marked_processes() {
 
 # Kills whatever is left of an attempt, by its control group or its mark. Fails when something still runs after 5 s.
 kill_rest() { # ATTEMPT
-  local group='' pid start
+  local group='' pid='' start=''
   { read -r group <"$FLEET_ROOT/attempts/$1/cgroup"; } 2>/dev/null
   if [ -n "$group" ]; then empty_group "$group"; return; fi
   { read -r pid _ start <"$FLEET_ROOT/attempts/$1/tool"; } 2>/dev/null && is_running "$pid" "$start" &&
@@ -50,12 +65,13 @@ kill_rest() { # ATTEMPT
   return 1
 }
 
+# A group and those below it.
 empty_group() {
   local rest
   for _ in {1..100}; do
-    rest=''
-    { read -r rest <"$1/cgroup.procs"; } 2>/dev/null
-    [ -n "$rest" ] || return 0
+    rest=0
+    { read -r _ rest <"$1/cgroup.events"; } 2>/dev/null # its first line is `populated 0` or `populated 1`
+    [ "$rest" != 0 ] || return 0
     { printf 1 >"$1/cgroup.kill"; } 2>/dev/null
     nap 0.05
   done
@@ -64,9 +80,19 @@ empty_group() {
 
 # Asks an attempt's tool to end: ATTEMPT REASON. The first reason given stays; the sweep kills what does not listen.
 ask_to_end() {
-  local folder="$FLEET_ROOT/attempts/$1" pid start
+  local folder="$FLEET_ROOT/attempts/$1" given='' pid='' start=''
   uptime_seconds
-  { (set -C; printf '%s %s\n' "$2" "$REPLY" >"$folder/stop"); } 2>/dev/null || :
+  {
+    flock -w 1 5
+    read -r given <"$folder/stop"
+    [ -n "$given" ] || printf '%s %s\n' "$2" "$REPLY" >&5
+  } 2>/dev/null 5<>"$folder/stop" || :
   { read -r pid _ start <"$folder/tool"; } 2>/dev/null && is_running "$pid" "$start" && kill -TERM -- "-$pid" 2>/dev/null
   return 0
+}
+
+# REPLY = why the attempt whose folder this is was asked to end; empty when it was not.
+stop_reason() {
+  REPLY=
+  { read -r REPLY _ <stop; } 2>/dev/null
 }

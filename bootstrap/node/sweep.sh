@@ -1,14 +1,23 @@
 # The sweep: one process per fleet and node, there as long as anything runs or a controller listens. It keeps time
 # limits, notices silence and dead workers, bounds output and writes the report. No connection is needed for it.
 
+# Begins it where none runs. Whoever notices does it: the server, and every worker when it begins and ends.
+start_sweep() {
+  local pid='' start=''
+  { read -r pid start <"$FLEET_ROOT/sweep.pid"; } 2>/dev/null && is_running "$pid" "$start" && return 0
+  { cd "$FLEET_ROOT" && sweep_forever; } </dev/null >/dev/null 2>"$FLEET_ROOT/sweep.log" 6>&- 7>&- &
+}
+
 sweep_forever() {
   trap - TERM EXIT
   trap : HUP INT
   exec 8>"$FLEET_ROOT/sweep.lock"
   flock -n 8 || exit 0
   start_time "$BASHPID"
-  printf '%s %s\n' "$BASHPID" "$REPLY" >"$FLEET_ROOT/sweep.pid"
-  declare -gA HEARD=() BYTES=() UNCLAIMED=()
+  printf '%-60s\n' "$BASHPID $REPLY" 1<>"$FLEET_ROOT/sweep.pid"
+  declare -gA HEARD=() BYTES=() UNCLAIMED=() ASIDE=()
+  MEASURED=0
+  PRUNED=0
   local idle=0
   while [ -d "$FLEET_ROOT" ] && [ "$idle" -lt 60 ]; do
     uptime_seconds
@@ -20,7 +29,7 @@ sweep_forever() {
 }
 
 is_listening() {
-  local pid start
+  local pid='' start=''
   { read -r pid start <"$FLEET_ROOT/serve.pid"; } 2>/dev/null && is_running "$pid" "$start"
 }
 
@@ -33,14 +42,34 @@ sweep_once() { # NOW
     ids+=("$attempt")
   done
   RUNNING=${#ids[@]}
-  [ $(($1 % 2)) -eq 0 ] && measure "$1" "${ids[@]}"
+  [ $(($1 - MEASURED)) -ge 2 ] && measure "$1" "${ids[@]}"
+  take_back_asides
   for attempt in "${ids[@]}"; do sweep_attempt "$attempt" "$1"; done
+  [ $(($1 - PRUNED)) -lt "$SWEEP_SECONDS" ] || { PRUNED=$1; prune_groups; }
   is_listening && write_report "$1" "${ids[@]}"
+}
+
+# ATTEMPT COMMAND...: what may take seconds is done aside, a few at once, so that no other attempt waits for it.
+do_aside() {
+  local attempt=$1
+  shift
+  [ -z "${ASIDE[$attempt]:-}" ] && [ "${#ASIDE[@]}" -lt "$ASIDES_MAX" ] || return 0 # the next round comes soon
+  "$@" 8>&- &
+  start_time "$!" && ASIDE[$attempt]="$! $REPLY"
+}
+
+take_back_asides() {
+  local attempt
+  for attempt in "${!ASIDE[@]}"; do
+    # shellcheck disable=SC2086
+    is_running ${ASIDE[$attempt]} || unset "ASIDE[$attempt]"
+  done
 }
 
 # Sizes of all outputs with one process; silence is "the size did not change".
 measure() { # NOW ATTEMPT...
   local now=$1 size path attempt
+  MEASURED=$1
   shift
   [ $# -gt 0 ] || return 0
   while read -r size path; do
@@ -61,14 +90,15 @@ sweep_attempt() { # ATTEMPT NOW
   { read -r who pid start _ <"$folder/claim"; } 2>/dev/null
   read -r agent limit silence <"$FLEET_ROOT/open/$attempt" || return 0
   if [ "$who" = worker ] && is_running "$pid" "$start"; then
-    { read -r _ began _ <"$folder/tool"; } 2>/dev/null || return 0
+    { read -r _ began _ <"$folder/tool"; } 2>/dev/null
+    [ -n "$began" ] || return 0
     escalate "$attempt" "$now"
     [ "$limit" -gt 0 ] && [ $((now - began)) -ge "$limit" ] && ask_to_end "$attempt" timeout
     [ "$silence" -gt 0 ] && [ $((now - ${HEARD[$attempt]:-$now})) -ge "$silence" ] && ask_to_end "$attempt" silent
     return 0
   fi
   if [ -z "$who" ] && ! is_abandoned "$attempt" "$now"; then return 0; fi
-  end_of "$attempt" || give_up "$attempt" "$agent" "$who"
+  end_of "$attempt" || do_aside "$attempt" give_up "$attempt" "$agent" "$who"
 }
 
 # No claim yet: given time to appear; an empty claim belongs to a worker that left its process id in a file name.
@@ -84,26 +114,27 @@ is_abandoned() { # ATTEMPT NOW
 
 # The worker is dead and nobody saw the tool's end: what still runs is killed first, then the end is written.
 give_up() { # ATTEMPT AGENT WHO
-  local how=lost reason=-
-  if ! cd "$FLEET_ROOT/attempts/$1" 2>/dev/null; then # somebody removed it, and its tool may run
+  local how=lost ran=x
+  if cd "$FLEET_ROOT/attempts/$1" 2>/dev/null; then
+    { read -r ran <tool; } 2>/dev/null
+  else # somebody removed it, and its tool may run
     mkdir -p "$FLEET_ROOT/attempts/$1" && cd "$FLEET_ROOT/attempts/$1" || return 0
-    : >tool
   fi
   if [ -z "$3" ]; then
     [ -e claim ] || claim "sweep $BASHPID 0" || return 0
-    [ -e tool ] || how=never
+    [ -n "$ran" ] || how=never
   fi
   kill_rest "$1" || return 0
   rm -f secret
   collect_usage
-  { read -r reason _ <stop; } 2>/dev/null
-  write_end "$1" "end $1 $2 $how - 0 ${reason:--}"
+  stop_reason
+  write_end "$1" "end $1 $2 $how - 0 ${REPLY:--}"
 }
 
 escalate() { # ATTEMPT NOW: asked to end, and still there
-  local since
-  { read -r _ since <"$FLEET_ROOT/attempts/$1/stop"; } 2>/dev/null || return 0
-  [ $(($2 - since)) -ge "$GRACE_SECONDS" ] && kill_rest "$1"
+  local reason='' since=''
+  { read -r reason since <"$FLEET_ROOT/attempts/$1/stop"; } 2>/dev/null
+  [ -n "$reason" ] && [ $(($2 - since)) -ge "$GRACE_SECONDS" ] && do_aside "$1" kill_rest "$1"
   return 0
 }
 

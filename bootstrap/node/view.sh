@@ -5,23 +5,32 @@ tmux_here() { timeout -k 1 3 tmux -S "$FLEET_ROOT/tmux.sock" "$@"; }
 
 # ID NAME...: makes the sessions that are missing, all with one call.
 open_sessions() {
-  local id=$1 name have script
+  local id=$1 name have script unit=()
   shift
   command -v tmux >/dev/null 2>&1 || { refuse "$id" tmux "tmux is not installed"; return; }
-  have=" $(tmux_here list-sessions -F '#{session_name}' 2>/dev/null | tr '\n' ' ') "
+  # A server of its own unit outlives the end of a login and of whoever began it.
+  if ! have=$(tmux_here list-sessions -F '#{session_name}' 2>/dev/null) && [ "$HOLDS" = scope ]; then
+    name_unit tmux
+    unit=("${SCOPE[@]}" --unit="$REPLY")
+  fi
+  have=" ${have//$'\n'/ } "
   script=$(printf '%s\n' 'set -s exit-empty off' 'set -g history-limit 2000' 'set -g mouse on' 'set -g status-left-length 40' \
-    'set -g default-terminal screen-256color' 'set -g remain-on-exit off' 'set -g update-environment ""' \
+    'set -g default-terminal screen-256color' 'set -g default-shell /bin/sh' 'set -g remain-on-exit off' 'set -g update-environment ""' \
     "set-hook -g client-attached \"if -F '#{==:#{session_attached},1}' 'respawn-pane -k'\"")
   for name; do
     case $have in *" $name "*) continue ;; esac
     script+=$'\n'"new-session -d -s '$name' -x 160 -y 50 'exec bash \"\$FLEET_PROGRAM\" view \"\$FLEET_ROOT\" ${name##*-} $name'"
   done
-  if tmux_here -f /dev/null start-server \; set-environment -g FLEET_PROGRAM "$FLEET_PROGRAM" \; source-file - \
-    <<<"$script" >/dev/null 2>"$FLEET_ROOT/tmux.log" 7>&-; then
+  if begin_windows "${unit[@]}" <<<"$script" || { [ "${#unit[@]}" -gt 0 ] && begin_windows <<<"$script"; }; then
     answer "$id" '{"ok":true}'
   else
     refuse "$id" tmux "tmux: $(head -c 200 "$FLEET_ROOT/tmux.log" | tr -cd 'A-Za-z0-9 ._/:-')"
   fi
+}
+
+begin_windows() { # WORDS that come before tmux
+  timeout -k 1 6 "$@" tmux -S "$FLEET_ROOT/tmux.sock" -f /dev/null \
+    start-server \; set-environment -g FLEET_PROGRAM "$FLEET_PROGRAM" \; source-file - >/dev/null 2>"$FLEET_ROOT/tmux.log" 7>&-
 }
 
 close_sessions() { # ID NAME...

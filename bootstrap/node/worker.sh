@@ -70,7 +70,7 @@ wait_for() {
 # The whole life of one attempt. Runs in a subshell of `serve`, detached.
 work() {
   ATTEMPT=$1
-  local gate home template input began code=- seconds=0 reason=- tool
+  local gate home template input began code=- seconds=0 reason tool
   trap - TERM EXIT
   trap : HUP INT
   cd "$FLEET_ROOT/attempts/$ATTEMPT" || exit 1
@@ -79,18 +79,20 @@ work() {
   claim "worker $BASHPID $REPLY" || exit 0
   read -r AGENT gate home template input <spec
   journal "start $ATTEMPT $AGENT"
+  start_sweep
   [ "$gate" = 1 ] && enter_gate "$AGENT"
   [ -z "$CGROUP" ] || empty_group "$CGROUP/$AGENT" # what an earlier attempt may have left
   [ "$home" = - ] || prepare_home "$home" "$template" 6>&-
   [ "$input" = prompt ] && input=./prompt || input=/dev/null
   uptime_seconds; began=$REPLY
-  if [ ! -e stop ]; then
+  stop_reason
+  if [ -z "$REPLY" ]; then
     set -m
     run_tool <"$input" >out 2>err 6>&- 7>&- &
     tool=$!
     set +m
     start_time "$tool"
-    printf '%s %s %s\n' "$tool" "$began" "$REPLY" >tool
+    fill_room tool "$tool $began $REPLY"
     if [ "$gate" = 1 ]; then
       leave_gate_at_first_output &
       exec 6>&-
@@ -100,20 +102,37 @@ work() {
     uptime_seconds
     seconds=$((REPLY - began))
   fi
-  { read -r reason _ <stop; } 2>/dev/null # now: a reason that comes after the end is none
+  stop_reason # now: a reason that comes after the end is none
+  reason=$REPLY
+  [ -n "$reason" ] || [ "$code" = 0 ] || ! is_full || reason=disk
   kill_rest "$ATTEMPT"
-  rm -f secret
+  [ ! -e secret ] || rm -f secret
   collect_usage
   write_end "$ATTEMPT" "end $ATTEMPT $AGENT exited $code $seconds ${reason:--}"
+  start_sweep
 }
 
-# Whoever makes this file decides the attempt's fate: its worker, or the sweep that gives it up. CONTENT.
+# Is the disk of this folder so full (1 MiB, 100 files) that a bad end may be its fault and not the tool's?
+is_full() {
+  local blocks size files all=''
+  read -r blocks size files all < <(stat -f -c '%a %S %d %c' . 2>/dev/null)
+  [ -n "$all" ] || return 1
+  [ $((blocks * size)) -lt 1048576 ] || { [ "$all" -gt 0 ] && [ "$files" -lt 100 ]; }
+}
+
+# Whoever makes this file decides the attempt's fate: its worker, or the sweep that gives it up. CONTENT. On a full disk
+# its text goes into room that was taken before the start.
 claim() {
-  local done_
+  local taken text
   uptime_seconds
+  text="$1 $REPLY"
   set -C
-  { printf '%s %s\n' "$1" "$REPLY" >claim; } 2>/dev/null
-  done_=$?
+  { : >claim; } 2>/dev/null
+  taken=$?
   set +C
-  return "$done_"
+  if [ "$taken" -eq 0 ]; then
+    { printf '%s\n' "$text" >claim; } 2>/dev/null || { fill_room claim.room "$text" && mv claim.room claim; }
+    return 0
+  fi
+  [ ! -e claim ] && fill_room claim.room "$text" && ln claim.room claim 2>/dev/null
 }

@@ -1,6 +1,7 @@
 import { toFleetError } from '../errors.ts';
+import type { Greeting } from '../node/greeting.ts';
 import type { AttemptRecord } from '../node/journal.ts';
-import { openLink } from '../node/link.ts';
+import { type LinkEvents, openLink } from '../node/link.ts';
 import type { Node } from '../node/node.ts';
 import type { ReportLine } from '../node/report.ts';
 import type { Observation } from './observation.ts';
@@ -73,24 +74,15 @@ function lose(sight: Sight, why: string, now: number): void {
 async function connect(world: World, sight: Sight): Promise<void> {
   const { transport } = sight;
   const { clock, fleet, program } = world;
-  // Folder lines come before the greeting's answer: collected aside, so that a failed greeting leaves nothing behind.
-  const heard = { records: [] as AttemptRecord[], attempts: new Set<string>(), running: new Set<string>() };
-  let greeted = false;
+  const { heard, events } = listen(world, sight);
   let link: Sight['link'] = null;
-  const events = {
-    onRecord: (record: AttemptRecord) => {
-      if (greeted) takeWord(world, sight, record);
-      else {
-        heard.records.push(record);
-        note(heard, record);
-      }
-    },
-    onReport: (line: ReportLine) => takeReport(world, sight, line),
-  };
   try {
     const setting = { fleet: fleet.name, node: sight.name, transport, program, clock, secondsMax: ANSWER_SECONDS_MAX };
-    link = await openLink(setting, { ...world.identity, epoch: sight.epoch }, events);
-    greeted = true;
+    // Taken over once: who has it after that was told to take it, by a person who came later than ours.
+    const takeOver = world.identity.takeOver && !sight.wasOurs;
+    link = await openLink(setting, { ...world.identity, takeOver, epoch: sight.epoch }, events);
+    heard.isGreeted = true;
+    sight.wasOurs = true;
     const tunnels = await openTunnels(world, sight, link);
     if (world.sights.get(sight.name) !== sight) return link.close(); // it left the fleet meanwhile
     const { greeting } = link;
@@ -112,7 +104,7 @@ async function connect(world: World, sight: Sight): Promise<void> {
       running: heard.running,
       records: heard.records,
       heardAt: clock.monotonic(),
-      evidence: `greeted, epoch ${greeting.epoch}`,
+      evidence: standingOf(greeting),
     });
     const now = link;
     world.track(now.ended.then((why) => linkEnded(world, sight, now, why)));
@@ -127,6 +119,30 @@ async function connect(world: World, sight: Sight): Promise<void> {
     sight.connecting = false;
     world.wake();
   }
+}
+
+/** Folder lines come before the greeting's answer: collected aside, so that a failed greeting leaves nothing behind. */
+function listen(world: World, sight: Sight) {
+  const heard = {
+    isGreeted: false,
+    records: [] as AttemptRecord[],
+    attempts: new Set<string>(),
+    running: new Set<string>(),
+  };
+  const events: LinkEvents = {
+    onRecord: (record) => {
+      if (heard.isGreeted) return takeWord(world, sight, record);
+      heard.records.push(record);
+      note(heard, record);
+    },
+    onReport: (line) => takeReport(world, sight, line),
+  };
+  return { heard, events };
+}
+
+function standingOf({ epoch, holds }: Greeting): string {
+  const doubt = holds === 'session' ? '; a log-out there may end its agents: sudo loginctl enable-linger USER' : '';
+  return `greeted, epoch ${epoch}${doubt}`;
 }
 
 function linkEnded(world: World, sight: Sight, link: Sight['link'], why: string): void {

@@ -12,6 +12,11 @@ export const Greeting = z.object({
   tmux: z.string(),
   jq: z.boolean(),
   cgroup: z.boolean(),
+  /**
+   * What holds our processes: a scope of systemd that is ours and outlasts logins; the session of the login, which may
+   * end them when it ends; or nothing (no systemd), so that they stay until somebody ends them.
+   */
+  holds: z.enum(['scope', 'session', 'none']).default('none'),
 });
 export type Greeting = z.infer<typeof Greeting>;
 

@@ -2,7 +2,13 @@ import type { StopReason } from '../task/attempt.ts';
 
 /** What a node says of an attempt, in its journal or when greeted. Parsed as hostile input: agents can write there. */
 export type AttemptRecord =
-  | { is: 'open' | 'start'; attempt: string; agent: number }
+  | {
+      is: 'open' | 'start';
+      attempt: string;
+      agent: number;
+      /** How long its tool has run; absent where the node does not say. */
+      seconds?: number;
+    }
   | {
       is: 'end';
       attempt: string;
@@ -23,7 +29,8 @@ export function parseRecord(line: string): AttemptRecord | undefined {
   const [verb = '', attempt = '', agentWord = '', how = '', exit = '', seconds = '', stop = ''] = line.split(' ');
   const agent = Number(agentWord);
   if (!ID.test(attempt) || !/^\d{1,5}$/.test(agentWord) || agent < 1) return undefined;
-  if (verb === 'open' || verb === 'start') return { is: verb, attempt, agent };
+  if (verb === 'open' || verb === 'start')
+    return { is: verb, attempt, agent, ...(/^\d{1,9}$/.test(how) ? { seconds: Number(how) } : {}) };
   if (verb !== 'end' || (how !== 'exited' && how !== 'lost' && how !== 'never')) return undefined;
   if (!/^(\d{1,3}|-)$/.test(exit) || !/^\d{1,9}$/.test(seconds)) return undefined;
   if (stop !== '-' && !STOPS.includes(stop)) return undefined; // the last word is also the proof that nothing was cut off

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts';
-import { FleetError } from '../errors.ts';
+import { type ErrorCode, FleetError } from '../errors.ts';
 import type { StopReason } from '../task/attempt.ts';
 import type { Stream, Transport } from '../transport/transport.ts';
 import { Answer, Greeting, PROTOCOL } from './greeting.ts';
@@ -132,12 +132,18 @@ async function openWire(
   const served = Promise.withResolvers<void>();
   let isServed = false;
   // Nothing is sent before the program speaks: what placed it would take our words for its own text.
+  const first = { stream: undefined as Stream | undefined, isWanted: false };
+  const bring = () => first.stream?.write(setting.program.text);
   const takeFirst = (line: string) => {
-    if (line === PROGRAM_WANTED) stream.write(setting.program.text);
-    else if (line.startsWith('H ')) served.resolve();
+    if (line === PROGRAM_WANTED) {
+      first.isWanted = true; // a quick node asks before we hold the stream
+      bring();
+    } else if (line.startsWith('H ')) served.resolve();
     isServed ||= line.startsWith('H ');
   };
   const stream = await open((line) => (isServed ? takeLine(line, pending, events) : takeFirst(line)));
+  first.stream = stream;
+  if (first.isWanted) bring();
   const ended = stream.ended.then((reason) => {
     over = reason;
     served.reject(lost(reason));
@@ -215,6 +221,15 @@ function parseAnswer(text: string): Answer {
   }
 }
 
+/** What a node refuses with, in our codes. */
+const REFUSALS: Readonly<Record<string, ErrorCode>> = {
+  fenced: 'locked',
+  disk: 'disk-full',
+  tmux: 'prerequisite-missing',
+  prerequisite: 'prerequisite-missing',
+  busy: 'unreachable', // what was there before does not end yet
+};
+
 function refusal(node: string, answer: { code: string; message: string }): FleetError {
   if (answer.code === 'owned') {
     const hint = 'Stop the other controller, or take the node over with --take-over.';
@@ -223,13 +238,6 @@ function refusal(node: string, answer: { code: string; message: string }): Fleet
       target: node,
     });
   }
-  const code =
-    answer.code === 'fenced'
-      ? 'locked'
-      : answer.code === 'disk'
-        ? 'disk-full'
-        : answer.code === 'tmux'
-          ? 'prerequisite-missing'
-          : 'protocol';
+  const code = REFUSALS[answer.code] ?? 'protocol';
   return new FleetError(code, `${node}: ${answer.message}`, { target: node });
 }

@@ -8,7 +8,10 @@ export interface NodeProgram {
   hash: string;
 }
 
-const PARTS = ['ground', 'processes', 'worker', 'sweep', 'attempts', 'serve', 'view'];
+const PARTS = [
+  ...['ground', 'processes', 'worker', 'sweep', 'attempts', 'scope', 'connection', 'pump', 'greeting', 'serve'],
+  ...['view', 'remove'],
+];
 
 export async function loadProgram(): Promise<NodeProgram> {
   const read = (part: string) => readFile(new URL(`../../bootstrap/node/${part}.sh`, import.meta.url), 'utf8');

@@ -1,11 +1,11 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { appendFile, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'vitest';
 import { orderHash } from '../../controller/node/shell.ts';
 import { Secret } from '../../controller/secret.ts';
-import { aNodeWith, processesWith, rawStream, until } from './ground.ts';
+import { aNodeWith, fillGates, processesWith, rawStream, until } from './ground.ts';
 
 const HARD = [
   '-n -e --help',
@@ -256,13 +256,4 @@ async function withProgram(context: TestContext) {
   await here.link.ended;
   await rm(join(node.root, 'epoch'));
   return node;
-}
-
-/** Takes every place among the starts in progress until the test ends. */
-async function fillGates(context: TestContext, root: string): Promise<void> {
-  const script =
-    'for n in $(seq 0 255); do exec {fd}>"$1/gate/$n"; flock -n "$fd" || exit 1; done; echo held; sleep infinity';
-  const holder = spawn('bash', ['-c', script, 'bash', root], { stdio: ['ignore', 'pipe', 'inherit'], detached: true });
-  context.onTestFinished(() => void process.kill(-(holder.pid ?? 0), 'SIGKILL'));
-  await new Promise((resolve) => holder.stdout.once('data', resolve));
 }

@@ -1,11 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { appendFile, mkdtemp, readFile, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'vitest';
-import { loadProgram } from '../../controller/node/program.ts';
-import { aNodeWith, until } from './ground.ts';
+import { aNodeWith, fillGates, programWith, until } from './ground.ts';
 
 const canMount = process.getuid?.() === 0;
 
@@ -43,7 +41,8 @@ describe.skipIf(!canMount)('a full disk (needs root, for a small file system)', 
     here.link.close();
     await here.link.ended;
     const again = await node.greet();
-    context.expect(again.records).toMatchObject([{ is: 'end', attempt, how: 'exited', exit: 4 }]);
+    // Not the task's fault, as far as anybody can know.
+    context.expect(again.records).toMatchObject([{ is: 'end', attempt, how: 'exited', exit: 4, stop: 'disk' }]);
     context.expect((await again.link.evidence(attempt)).out).toMatch(/^begun\n/);
     await again.link.acknowledge([attempt]);
     await rm(join(home, 'full'));
@@ -63,14 +62,57 @@ describe.skipIf(!canMount)('a full disk (needs root, for a small file system)', 
     context.expect(await here.ended(order.attempt)).toMatchObject({ exit: 0 });
     context.expect((await here.link.evidence(order.attempt)).out).toBe('at last\n');
   });
+
+  test('loses neither why an attempt was asked to end nor whom to end', async (context) => {
+    const home = await smallHome(context);
+    const here = await (await aNodeWith(context, { home })).greet();
+    const [asked, late] = [
+      await here.start(`trap '' TERM; echo begun; while :; do sleep 1; done`, { agent: 1 }),
+      await here.start('echo begun; exec sleep 1000', { agent: 2, timeoutSeconds: 4 }),
+    ];
+    for (const attempt of [asked, late]) await here.said(attempt, 'begun');
+    await fill(home);
+    context.expect(await here.link.stop(asked, 'restarted')).toBe('stopping');
+    context.expect(await here.link.stop(asked, 'cancelled')).toBe('stopping');
+    context.expect(await here.ended(asked)).toMatchObject({ how: 'exited', exit: 137, stop: 'restarted' });
+    context.expect(await here.ended(late)).toMatchObject({ how: 'exited', exit: 143, stop: 'timeout' });
+  });
+
+  test('lets go of an attempt whose worker died and had no room for anything more', async (context) => {
+    const home = await smallHome(context);
+    const node = await aNodeWith(context, { home });
+    const here = await node.greet();
+    await fillGates(context, node.root);
+    const attempt = await here.start('echo ran', { gated: true });
+    const worker = await here.workerOf(attempt);
+    await fill(home);
+    process.kill(worker, 'SIGKILL');
+    context.expect(await here.ended(attempt)).toMatchObject({ how: 'lost' });
+  });
+
+  test('refuses the first greeting, and every one of a home that cannot be written', async (context) => {
+    const home = await smallHome(context);
+    const node = await aNodeWith(context, { home });
+    const here = await node.greet();
+    here.link.close();
+    await here.link.ended;
+    await rm(join(node.root, 'epoch'));
+    await fill(home);
+    await context.expect(node.greet()).rejects.toMatchObject({ code: 'disk-full' });
+    await rm(join(home, 'full'));
+    execFileSync('mount', ['--bind', home, home]);
+    const unlock = () => execFileSync('umount', ['-l', home]);
+    await (async () => {
+      execFileSync('mount', ['-o', 'remount,bind,ro', home]);
+      await context.expect(node.greet()).rejects.toMatchObject({ code: 'disk-full' });
+    })().finally(unlock);
+    context.expect((await node.greet()).link.greeting.epoch).toBeGreaterThan(0);
+  });
 });
 
 describe.concurrent('output without end', () => {
   test('gives its middle back to the disk past the limit, and keeps head and tail', async (context) => {
-    const { text } = await loadProgram();
-    const small = text.replace(/^OUT_BYTES_MAX=\d+/m, `OUT_BYTES_MAX=${4 * 1024 * 1024}`);
-    context.expect(small).not.toBe(text);
-    const node = await aNodeWith(context, { program: { text: small, hash: hashOf(small) } });
+    const node = await aNodeWith(context, { program: await programWith({ OUT_BYTES_MAX: 4 * 1024 * 1024 }) });
     const here = await node.greet();
     const attempt = await here.start(
       'echo head; head -c 16000000 /dev/zero | tr "\\0" x; echo tail; until [ -e go ]; do sleep 0.1; done',
@@ -89,11 +131,6 @@ describe.concurrent('output without end', () => {
     context.expect(evidence.out.length).toBeLessThan(300_000);
   });
 });
-
-/** As the program is named by its content. */
-function hashOf(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 16);
-}
 
 async function endOf(folder: string): Promise<string> {
   return readFile(join(folder, 'end'), 'utf8').catch(() => '');

@@ -1,5 +1,5 @@
-import { spawnSync } from 'node:child_process';
-import { randomBytes, randomUUID } from 'node:crypto';
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
@@ -74,6 +74,8 @@ export interface OrderDifference extends Partial<Omit<StartOrder, 'launch'>> {
   env?: Readonly<Record<string, string>>;
   stdin?: 'prompt' | 'none';
   gated?: boolean;
+  /** Shell line that gathers usage after the end. */
+  collect?: string;
   secrets?: Readonly<Record<string, Secret>>;
 }
 
@@ -111,7 +113,8 @@ function killIfThere(pid: number): void {
   }
 }
 
-function prefixed(transport: Transport, before: readonly string[]): Transport {
+/** A transport with words put before every command. */
+export function prefixed(transport: Transport, before: readonly string[]): Transport {
   return {
     ...transport,
     run: (command, signal) => transport.run({ ...command, words: [...before, ...command.words] }, signal),
@@ -121,11 +124,16 @@ function prefixed(transport: Transport, before: readonly string[]): Transport {
 
 export type Greeted = Awaited<ReturnType<typeof greet>>;
 
+/** What a controller knows of a node. */
+export interface NodeSide {
+  fleet: string;
+  root: string;
+  program: NodeProgram;
+  transport: Transport;
+}
+
 /** A greeted connection with what the node said on it. */
-async function greet(
-  context: TestContext,
-  node: { fleet: string; root: string; program: NodeProgram; transport: Transport },
-) {
+export async function greet(context: TestContext, node: NodeSide) {
   const records: AttemptRecord[] = [];
   const reports: ReportLine[] = [];
   const link: Link = await openLink(
@@ -174,7 +182,7 @@ function orderFor(
   root: string,
   link: Link,
   script: string,
-  { cwd, env, stdin, gated, ...different }: OrderDifference,
+  { cwd, env, stdin, gated, collect, ...different }: OrderDifference,
 ): StartOrder {
   const attempt = different.attempt ?? randomUUID();
   const agent = different.agent ?? 1;
@@ -186,7 +194,7 @@ function orderFor(
     timeoutSeconds: 0,
     silenceSeconds: 0,
     tool: 'command',
-    launch: { words, env: {}, stdin: stdin ?? 'prompt', gated: gated ?? false, home: null, collect: null },
+    launch: { words, env: {}, stdin: stdin ?? 'prompt', gated: gated ?? false, home: null, collect: collect ?? null },
     run: runScript({ FLEET_PROMPT_FILE: promptFile(root, attempt), ...env }, cwd ?? workFolder(root, agent), words),
     prompt: '',
     secrets: {},
@@ -200,4 +208,24 @@ export async function rawStream(context: TestContext, node: TestNode) {
   const stream = await node.transport.open(serveWords(node.fleet, node.program), (line) => void lines.push(line));
   context.onTestFinished(() => stream.close());
   return { lines, stream };
+}
+
+/** Takes every place among the starts in progress until the test ends. */
+export async function fillGates(context: TestContext, root: string): Promise<void> {
+  const script =
+    'for n in $(seq 0 255); do exec {fd}>"$1/gate/$n"; flock -n "$fd" || exit 1; done; echo held; sleep infinity';
+  const holder = spawn('bash', ['-c', script, 'bash', root], { stdio: ['ignore', 'pipe', 'inherit'], detached: true });
+  context.onTestFinished(() => void process.kill(-(holder.pid ?? 0), 'SIGKILL'));
+  await new Promise((resolve) => holder.stdout.once('data', resolve));
+}
+
+/** The program with other limits, to see them at work within a test's time. Throws where it has none of that name. */
+export async function programWith(limits: Readonly<Record<string, number>>): Promise<NodeProgram> {
+  let { text } = await loadProgram();
+  for (const [name, value] of Object.entries(limits)) {
+    const line = new RegExp(`^${name}=\\d+`, 'm');
+    if (!line.test(text)) throw new Error(`the node program has no ${name}`);
+    text = text.replace(line, `${name}=${value}`);
+  }
+  return { text, hash: createHash('sha256').update(text).digest('hex').slice(0, 16) };
 }

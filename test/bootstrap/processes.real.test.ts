@@ -1,9 +1,9 @@
 import { randomInt } from 'node:crypto';
 import { access, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, test } from 'vitest';
 import { removeFleet } from '../../controller/node/shell.ts';
-import { aNodeWith, processesWith, until, WITHOUT_CGROUPS } from './ground.ts';
+import { aNodeWith, processesWith, rawStream, until, WITHOUT_CGROUPS } from './ground.ts';
 
 /** A number that no other process has among its words. */
 const aToken = () => String(randomInt(100_000_000, 999_999_999));
@@ -120,7 +120,9 @@ describe.concurrent('a node', () => {
     const again = await node.greet();
     context.expect(again.link.greeting.epoch).toBe(here.link.greeting.epoch + 1);
     context.expect(again.records).toHaveLength(2);
-    context.expect(again.records).toContainEqual({ is: 'open', attempt: going, agent: 1 });
+    context
+      .expect(again.records)
+      .toContainEqual({ is: 'open', attempt: going, agent: 1, seconds: context.expect.any(Number) });
     context
       .expect(again.records)
       .toContainEqual(context.expect.objectContaining({ is: 'end', attempt: ending, exit: 5 }));
@@ -155,16 +157,45 @@ describe.concurrent('a node', () => {
     context.expect(processesWith(`sleep\0${token}`)).toHaveLength(1);
   });
 
-  test('that is removed leaves no process and no file', async (context) => {
-    const node = await aNodeWith(context);
+  test.for(MODES)('that is removed leaves no process and no file, %s control groups', async ([, before], context) => {
+    const node = await aNodeWith(context, { before });
     const here = await node.greet();
     const token = aToken();
-    await here.said(await here.start(`setsid sleep ${token} & echo ready; sleep ${token}`), 'ready');
+    const attempt = await here.start(`setsid sleep ${token} & mkdir -p a/b; chmod 500 a; echo ready; sleep ${token}`);
+    await here.said(attempt, 'ready');
+    const group = (await readFile(join(here.folder(attempt), 'cgroup'), 'utf8')).trim();
     context
       .expect(await node.transport.run(removeFleet(node.fleet, node.program.hash, node.program.text)))
-      .toMatchObject({ is: 'exited', code: 0 });
+      .toMatchObject({ is: 'exited', code: 0, stderr: '' });
     await until('no process', () => processesWith(`HOME=${node.home}\0`).length === 0, 5000);
+    context.expect(processesWith(`sleep\0${token}`)).toEqual([]);
     await context.expect(access(join(node.home, '.miyabi'))).rejects.toThrow('ENOENT');
+    if (group !== '') await context.expect(access(dirname(group))).rejects.toThrow('ENOENT');
+  });
+
+  test('that nobody has greeted yet is removed too, and one that follows another ledger only when told', async (context) => {
+    const node = await aNodeWith(context);
+    await rawStream(context, node); // the program was put in place, and no more
+    await until('the program', () =>
+      access(join(node.root, 'bin'))
+        .then(() => true)
+        .catch(() => false),
+    );
+    const remove = (...owner: string[]) =>
+      node.transport.run({
+        ...{ words: ['bash', '-s', '--', 'remove', node.root, ...owner], input: node.program.text },
+        ...{ secondsMax: 20, bytesMax: 10_000 },
+      });
+    context.expect(await remove('ledger', 'machine')).toMatchObject({ is: 'exited', code: 0 });
+    await context.expect(access(node.root)).rejects.toThrow('ENOENT');
+    await node.greet();
+    context.expect(await remove('other', 'machine')).toMatchObject({
+      ...{ is: 'exited', code: 4 },
+      stderr: 'it follows another ledger: ledger machine\n',
+    });
+    await access(join(node.root, 'owner'));
+    context.expect(await remove('ledger', 'machine')).toMatchObject({ is: 'exited', code: 0 });
+    await context.expect(access(node.root)).rejects.toThrow('ENOENT');
   });
 });
 

@@ -8,6 +8,11 @@ describe('a line of a node’s journal', () => {
   test.each<[string, object]>([
     [`start ${ID} 007`, { is: 'start', attempt: ID, agent: 7 }],
     [`open ${ID} 10000`, { is: 'open', attempt: ID, agent: 10_000 }],
+    [`open ${ID} 007 90`, { is: 'open', attempt: ID, agent: 7, seconds: 90 }],
+    [
+      `end ${ID} 001 exited 1 12 disk`,
+      { is: 'end', attempt: ID, agent: 1, how: 'exited', exit: 1, seconds: 12, stop: 'disk' },
+    ],
     [
       `end ${ID} 001 exited 0 12 -`,
       { is: 'end', attempt: ID, agent: 1, how: 'exited', exit: 0, seconds: 12, stop: null },

@@ -1,0 +1,126 @@
+# The greeting: who may drive this node, and what of it is true now. Nothing is done for anybody before.
+
+NEEDED='awk base64 cat cp cut flock grep head id ln mkdir mv nproc readlink rm rmdir sed sh sha256sum sleep stat tail timeout tr'
+
+# ID LEDGER MACHINE EPOCH TAKEOVER: takes the node: one owner, one live connection, a higher epoch.
+hello() {
+  local id=$1 owner="$2 $3" former='' lack
+  lack=$(list_missing)
+  [ -z "$lack" ] || { refuse "$id" prerequisite "not on this machine: $lack"; return 1; }
+  # Two greetings at once: one after the other, and the later one is the only one.
+  { mkdir -p "$FLEET_ROOT"/{lock,open,attempts,agents,gate,templates} && exec 9>"$FLEET_ROOT/hello.lock"; } 2>/dev/null ||
+    { refuse "$id" disk "its folder cannot be written: no room, or read-only"; return 1; }
+  flock -w 10 9 || { exec 9>&-; refuse "$id" busy "another greeting does not end"; return 1; }
+  { read -r former <"$FLEET_ROOT/owner"; } 2>/dev/null
+  if [ -n "$former" ] && [ "$former" != "$owner" ] && [ "$5" != 1 ]; then
+    exec 9>&-
+    refuse "$id" owned "${former//[^A-Za-z0-9 ._-]/}"
+    return 1
+  fi
+  take_node "$owner" "$4" || { lack=$REPLY; exec 9>&-; refuse "$id" "${lack%% *}" "${lack#* }"; return 1; }
+  exec 9>&-
+  GREETED=1
+  TOLD=0
+  find_cgroups
+  { printf '%s\n' "$CGROUP" >"$FLEET_ROOT/cgroup"; } 2>/dev/null
+  BOOT=$(</proc/sys/kernel/random/boot_id)
+  end_former_boots "$BOOT"
+  start_sweep
+  cut_journal
+  start_pump
+  tell_folders all
+  prune_programs
+  tell_node "$id"
+}
+
+# OWNER EPOCH: from here on it is ours alone. REPLY says why not.
+take_node() {
+  local epoch=0 former=''
+  REPLY='disk no room to write who drives it'
+  { read -r former <"$FLEET_ROOT/owner"; } 2>/dev/null
+  if [ "$former" != "$1" ]; then
+    { printf '%s\n' "$1" >"$FLEET_ROOT/owner.new" && mv "$FLEET_ROOT/owner.new" "$FLEET_ROOT/owner"; } 2>/dev/null || return 1
+  fi
+  { read -r epoch <"$FLEET_ROOT/epoch"; } 2>/dev/null
+  [[ $epoch =~ ^[0-9]{1,15}$ ]] || epoch=0
+  EPOCH=$(((10#$epoch > $2 ? 10#$epoch : $2) + 1))
+  { printf '%s\n' "$EPOCH" 1<>"$FLEET_ROOT/epoch"; } 2>/dev/null || return 1 # in place: it needs no room anew
+  end_former_server || { REPLY='busy a former server does not end'; return 1; }
+  connection_of "$BASHPID"
+  set -- "$REPLY"
+  start_time "$BASHPID"
+  { record_server "$BASHPID $REPLY" "$1"; } 2>/dev/null || { REPLY='disk no room to write who drives it'; return 1; }
+}
+
+tell_node() { # ID
+  local text=${FLEET_ROOT//\\/\\\\}
+  printf 'A %s {"ok":true,"protocol":%s,"epoch":%s,"boot":"%s","root":"%s","vcpu":%s,"memoryKiB":%s,"tmux":"%s","jq":%s,"cgroup":%s,"holds":"%s"}\n' \
+    "$1" "$PROTOCOL" "$EPOCH" "$BOOT" "${text//\"/\\\"}" "$(nproc)" "$(awk '/^MemTotal:/ { print $2 }' /proc/meminfo)" \
+    "$(tmux -V 2>/dev/null | tr -cd '0-9.')" "$(is_there jq)" "$([ -n "$CGROUP" ] && echo true || echo false)" "$HOLDS"
+}
+
+is_there() { if command -v "$1" >/dev/null 2>&1; then echo true; else echo false; fi; }
+
+list_missing() {
+  local name missing=()
+  for name in $NEEDED; do command -v "$name" >/dev/null 2>&1 || missing+=("$name"); done
+  [ -r /proc/uptime ] || missing+=(/proc/uptime)
+  printf '%s' "${missing[*]}"
+}
+
+# Whatever ran before a reboot does not run any more: said once, before anything is planned.
+end_former_boots() { # BOOT
+  local former='' file attempt agent
+  { read -r former <"$FLEET_ROOT/boot"; } 2>/dev/null
+  if [ -n "$former" ] && [ "$former" != "$1" ]; then
+    for file in "$FLEET_ROOT"/open/*; do
+      attempt=${file##*/}
+      read -r agent _ <"$file"
+      end_of "$attempt" || { rm -f "$FLEET_ROOT/attempts/$attempt/secret"; write_end "$attempt" "end $attempt $agent lost - 0 -"; }
+    done
+  fi
+  [ "$former" = "$1" ] || { printf '%s\n' "$1" >"$FLEET_ROOT/boot.new" && mv "$FLEET_ROOT/boot.new" "$FLEET_ROOT/boot"; }
+  for file in "$FLEET_ROOT"/attempts/*/secret; do # of a start that was cut short: nobody will read it
+    attempt=${file%/secret}
+    [ -e "$FLEET_ROOT/open/${attempt##*/}" ] || rm -f "$file"
+  done
+}
+
+# What is true by the folders: one line for each attempt not acknowledged yet. Before anything else is said, of all of
+# them; later only of those that ended.
+tell_folders() { # WHICH
+  local file attempt agent
+  for file in "$FLEET_ROOT"/open/*; do
+    attempt=${file##*/}
+    read -r agent _ <"$file" || continue
+    if end_of "$attempt"; then printf 'F %s\n' "$REPLY"; elif [ "$1" = all ]; then
+      age_of "$attempt"
+      printf 'F open %s %s %s\n' "$attempt" "$agent" "$REPLY"
+    fi
+  done
+}
+
+# REPLY = how many seconds ago the attempt's tool began; 0 when it has not.
+age_of() {
+  local began=''
+  { read -r _ began _ <"$FLEET_ROOT/attempts/$1/tool"; } 2>/dev/null
+  uptime_seconds
+  if [[ $began =~ ^[0-9]{1,12}$ ]] && [ "$began" -le "$REPLY" ]; then REPLY=$((REPLY - began)); else REPLY=0; fi
+}
+
+# Programs of other versions that nobody runs any more, and those that were cut short on the way here.
+prune_programs() {
+  local file pid others=()
+  for file in "$FLEET_ROOT"/bin/fleet-node-*; do [ "$file" -ef "$FLEET_PROGRAM" ] || others+=("$file"); done
+  [ "${#others[@]}" -gt 0 ] || return 0
+  # Windows begin the program anew that their server knows.
+  [ ! -S "$FLEET_ROOT/tmux.sock" ] || tmux_here set-environment -g FLEET_PROGRAM "$FLEET_PROGRAM" 2>/dev/null
+  for file in "${others[@]}"; do
+    pid=${file##*.}
+    if [[ ${file##*/} == *.* && $pid =~ ^[0-9]+$ ]]; then
+      start_time "$pid" || rm -f "$file"
+    else
+      grep -qsaF -f <(printf '%s\n' "${file##*/}") /proc/[0-9]*/cmdline || rm -f "$file"
+    fi
+  done
+}

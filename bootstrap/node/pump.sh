@@ -1,0 +1,52 @@
+# The journal on its way to the controller. Agents share our user: the file may be torn, cut, replaced or flooded.
+# Nothing is lost by that: ends are in the folders, and are told again from there until they are acknowledged.
+
+JOURNAL_BYTES_MAX=8388608
+JOURNAL_LINES_PER_SECOND=2000
+
+start_pump() {
+  local size me=$BASHPID
+  if [ ! -f "$FLEET_ROOT/journal" ] || [ -L "$FLEET_ROOT/journal" ]; then rm -rf "$FLEET_ROOT/journal"; fi
+  [ -s "$FLEET_ROOT/journal" ] || { printf 'journal\n' >>"$FLEET_ROOT/journal"; } 2>/dev/null
+  size=$(stat -c %s "$FLEET_ROOT/journal" 2>/dev/null)
+  set -m
+  pump $((${size:-0} + 1)) "$me" </dev/null 2>/dev/null &
+  PUMP=$!
+  set +m
+}
+
+# Only what has the form of a record goes on, and never more than so much: a pump that is flooded ends itself, and the
+# next one begins at the journal's end.
+pump() { # OFFSET SERVER
+  local line second=-1 count=0
+  trap - EXIT TERM HUP INT
+  tail -c "+$1" -s 0.2 --pid="$2" -F "$FLEET_ROOT/journal" | only_records | while IFS= read -r line; do
+    [ "$second" = "$SECONDS" ] || { second=$SECONDS; count=0; }
+    count=$((count + 1))
+    [ "$count" -le "$JOURNAL_LINES_PER_SECOND" ] || kill -TERM 0
+    printf 'J %s\n' "$line"
+  done
+}
+
+# A line without end must not take the machine's memory: grep then gives up, and the pump is begun anew.
+only_records() (
+  ulimit -v 262144
+  exec grep --line-buffered -a -x -E '(start|end) [0-9a-f-]{36} [0-9]{1,5}[ a-z0-9-]{0,60}'
+)
+
+# Looks after the pump and the journal's size; true when something may have been missed.
+tend_pump() {
+  local size
+  size=$(stat -c %s "$FLEET_ROOT/journal" 2>/dev/null)
+  if [ "${size:-0}" -le "$JOURNAL_BYTES_MAX" ] && start_time "$PUMP"; then return 1; fi
+  kill -- "-$PUMP" 2>/dev/null
+  cut_journal
+  start_pump
+}
+
+# What it holds is in the folders too.
+cut_journal() {
+  local size
+  size=$(stat -c %s "$FLEET_ROOT/journal" 2>/dev/null)
+  [ "${size:-0}" -le "$JOURNAL_BYTES_MAX" ] || : >"$FLEET_ROOT/journal"
+}
