@@ -25,8 +25,9 @@ serve() { # BOOT, when it came here through a scope of its own
     elif [ "$code" -le 128 ]; then
       exit 0 # the controller closed the stream, or is gone
     fi
-    if [ -n "$GREETED" ] && [ $((SECONDS - reported)) -ge 2 ]; then
-      reported=$SECONDS
+    uptime_seconds # not SECONDS: that follows the wall clock, and would be silent for as long as it jumps back
+    if [ -n "$GREETED" ] && [ $((REPLY - reported)) -ge 2 ]; then
+      reported=$REPLY
       tell_report
     fi
   done

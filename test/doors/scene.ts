@@ -38,17 +38,23 @@ export interface Times {
 }
 
 const READY_MS_MAX = 60_000;
-/** Beside the home, which a test may fill. */
-const RECORD = '/var/tmp/record';
+/** Beside the home, which a test may fill; each fleet has its own. */
+const RECORD = '/var/tmp/record-$FLEET_NAME';
+const recordOf = ({ name }: FleetAfar) => `/var/tmp/record-${name}`;
 
-export async function aScene(context: TestContext, rig: Rig, different: AfarDifference = {}): Promise<Scene> {
+export interface SceneDifference extends AfarDifference {
+  /** Done before the controller begins. */
+  before?: (fleet: FleetAfar) => Promise<void>;
+}
+
+export async function aScene(context: TestContext, rig: Rig, different: SceneDifference = {}): Promise<Scene> {
   const fleet = await aFleetAfar(context, rig, different);
+  await different.before?.(fleet);
   const controller = await fleet.start();
   await untilReady(fleet, READY_MS_MAX);
   const [victim] = rig.machines;
   if (!victim) throw new Error('a scene needs a machine');
-  for (const machine of rig.machines)
-    await machine.exec(['sh', '-c', `rm -f ${RECORD}; install -m 666 /dev/null ${RECORD}`]);
+  for (const machine of rig.machines) await machine.exec(['install', '-m', '666', '/dev/null', recordOf(fleet)]);
   const events = async () => {
     const ledger = openReader(join(fleet.state, 'ledger.db'));
     if (!ledger) return [];
@@ -80,8 +86,8 @@ export async function submitTo({ fleet }: Scene, tasks: readonly { id: string; r
 }
 
 /** Attempts that write their record on the victim now, and have not ended there. */
-export async function runningOn({ victim }: Scene): Promise<string[]> {
-  const lines = (await linesOn(victim, RECORD)).map((line) => line.split(' '));
+export async function runningOn({ victim, fleet }: Scene): Promise<string[]> {
+  const lines = (await linesOn(victim, recordOf(fleet))).map((line) => line.split(' '));
   const ended = new Set(lines.filter(([, , what]) => what === 'end').map(([, attempt]) => attempt));
   return lines.flatMap(([, attempt = '', what]) => (what === 'begin' && !ended.has(attempt) ? [attempt] : []));
 }
@@ -114,7 +120,7 @@ export async function settled(scene: Scene, tasks: readonly { id: string }[], st
 
 /** From the machines' own records: one end for each task, and no two attempts of a task at once. */
 export async function checkRecords({ fleet }: Scene, tasks: readonly { id: string }[]): Promise<void> {
-  const lines = (await Promise.all(fleet.rig.machines.map((machine) => linesOn(machine, RECORD)))).flat();
+  const lines = (await Promise.all(fleet.rig.machines.map((machine) => linesOn(machine, recordOf(fleet))))).flat();
   const records = lines
     .map((line) => line.split(' '))
     .map(([task, attempt, what, at]) => ({ task, attempt, what, at }));

@@ -1,7 +1,8 @@
-import { copyFileSync, mkdirSync, readdirSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { appendFileSync, copyFileSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, type TestContext } from 'vitest';
 import { Results } from '../../controller/operations/results.ts';
 import { until } from '../bootstrap/ground.ts';
 import { openRig, type Rig } from '../rig/rig.ts';
@@ -136,6 +137,68 @@ describeWith(['rig', 'tmux'], 'a fleet over SSH on which something is killed or 
   );
 
   it(
+    'keeps its limits and loses nothing while the clock of the machine’s programs jumps back three hours and on by a day',
+    async (context) => {
+      const clock = '/var/tmp/clock';
+      const { victim } = { victim: rig.machine('mugen') };
+      const jump = (by: string) => victim.exec(['sh', '-c', 'echo "$1" >"$2" && chmod 644 "$2"', 'jump', by, clock]);
+      // The node program cleans its environment: what loads the clock stands in the place of its shell.
+      const shell = [
+        '#!/bin/sh',
+        'export LD_PRELOAD=/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1 FAKETIME_NO_CACHE=1',
+        `export FAKETIME_TIMESTAMP_FILE=${clock} FAKETIME_DONT_FAKE_MONOTONIC=1`,
+        'exec "/usr/bin/$(basename "$0")" "$@"',
+      ];
+      const lay =
+        'mkdir -p /opt/clock; printf "%s\\n" "$2" >/opt/clock/bash; chmod 755 /opt/clock/bash; cp /opt/clock/bash /opt/clock/systemd-run; cp "$1" "$1.kept"';
+      const first = 'printf "%s\\n" "PATH=/opt/clock:\\$PATH" | cat - "$1.kept" >"$1"';
+      const profile = `${victim.home}/.bashrc`;
+      await jump('+0');
+      await victim.exec(['bash', '-c', `${lay}; ${first}`, 'clock', profile, shell.join('\n')]);
+      try {
+        const scene = await aScene(context, rig);
+        const tasks = recordedTasks(TASKS, 4).map((task) => ({ ...task, timeout: '60s' }));
+        const begunAt = Date.now();
+        await submitTo(scene, tasks);
+        await untilRunning(scene, 6);
+        expect(
+          await onVictim(
+            scene,
+            'tr "\\0" "\\n" <"/proc/$(head -1 "$1/serve.pid" | cut -d" " -f1)/environ" | grep -c LD_PRELOAD',
+          ),
+        ).toBe('1');
+        await jump('-3h');
+        await delay(2000);
+        await jump('+1d');
+        expect(await settled(scene, tasks, begunAt)).toMatchObject({ costs: 0 });
+        const downs = (await scene.events()).filter(({ kind, at }) => kind === 'node_down' && at >= begunAt);
+        expect(downs).toEqual([]);
+      } finally {
+        await victim.exec(['sh', '-c', 'mv "$1.kept" "$1"', 'clock', profile]);
+      }
+    },
+    FAULT_MS_MAX,
+  );
+
+  it(
+    'loses nothing when the disk of its ledger is full: it says so, and goes on when there is room and a controller again',
+    async (context) => {
+      const scene = await aScene(context, rig, { before: (fleet) => mountSmall(context, fleet.state) });
+      const { fleet } = scene;
+      const tasks = recordedTasks(TASKS, 4);
+      await submitTo(scene, tasks);
+      await untilRunning(scene, 6);
+      await fill(join(fleet.state, 'filler'));
+      const said = await scene.controller.ended;
+      expect(said).toMatchObject({ exit: 3, err: expect.stringMatching(/ledger cannot be written|No room|no room/) });
+      rmSync(join(fleet.state, 'filler'));
+      scene.controller = await fleet.start();
+      expect(await settled(scene, tasks, Date.now())).toMatchObject({ costs: 0 });
+    },
+    FAULT_MS_MAX,
+  );
+
+  it(
     'obeys one controller only: one that was frozen while a copy of its ledger took the nodes over is refused by them',
     async (context) => {
       const scene = await aScene(context, rig);
@@ -166,6 +229,26 @@ describeWith(['rig', 'tmux'], 'a fleet over SSH on which something is killed or 
     FAULT_MS_MAX,
   );
 });
+
+/** A file system of 4 MiB in the place of a folder; it goes with the test. */
+async function mountSmall(context: TestContext, folder: string): Promise<void> {
+  mkdirSync(folder, { recursive: true });
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', folder]);
+  context.onTestFinished(() => void execFileSync('umount', ['-l', folder]));
+}
+
+/** Takes every byte that is left. */
+async function fill(file: string): Promise<void> {
+  for (const bytes of [65_536, 4096, 1])
+    for (;;) {
+      try {
+        appendFileSync(file, Buffer.alloc(bytes));
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+        break;
+      }
+    }
+}
 
 /** The program itself, not the launcher before it. */
 async function controllerPid(fleet: Scene['fleet']): Promise<number> {

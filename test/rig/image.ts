@@ -20,6 +20,7 @@ const PACKAGES = [
   'ca-certificates',
   'git',
   'tmux',
+  'faketime', // a clock that jumps for one program alone
   'jq',
   'iproute2',
   'procps',
