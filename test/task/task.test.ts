@@ -61,7 +61,7 @@ describe('the state of an attempt', () => {
     const blamed = (fault: string) => VERDICTS.filter((verdict) => FAULT_OF[verdict] === fault);
     expect(blamed('none')).toEqual(['done']);
     expect(blamed('task')).toEqual(['failed', 'timeout']);
-    expect(blamed('platform')).toEqual(['lost', 'silent', 'network', 'launch', 'killed']);
+    expect(blamed('platform')).toEqual(['lost', 'silent', 'network', 'launch', 'killed', 'disk']);
     expect(blamed('wait')).toEqual(['rate-limit', 'overloaded']);
     expect(blamed('owner')).toEqual(['credentials', 'quota']);
     expect(blamed('person')).toEqual(['cancelled', 'restarted']);
