@@ -83,6 +83,11 @@ export class FleetError extends Error {
   }
 }
 
+/** Text from a node or a tool as it may be shown: nothing in it that a terminal would obey; lines stay lines. */
+export function printable(text: string): string {
+  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '\uFFFD');
+}
+
 /** The error itself when it is ours, else a `bug` around it. */
 export function toFleetError(error: unknown): FleetError {
   if (error instanceof FleetError) return error;

@@ -28,11 +28,23 @@ const TABLE: readonly Row[] = [
   { level: 2, files: ['ledger/event.ts', 'ledger/view.ts'] },
   { level: 3, files: ['fleet/desired.ts', 'fleet/observation.ts', 'fleet/step.ts', 'fleet/explain.ts'] },
   { level: 3, files: ['fleet/place.ts', 'fleet/state.ts', 'fleet/plan.ts', 'fleet/plan/*.ts'] },
-  { level: 4, files: ['transport/transport.ts', 'transport/ssh.ts', 'transport/openssh.ts', 'transport/local.ts'] },
+  { level: 4, files: ['transport/transport.ts', 'transport/local.ts', 'transport/child.ts', 'transport/gather.ts'] },
+  { level: 4, files: ['transport/ssh.ts', 'transport/ssh-*.ts', 'transport/openssh.ts', 'transport/openssh-*.ts'] },
+  { level: 4, files: ['transport/remote.ts', 'transport/known-hosts.ts', 'transport/slots.ts'] },
   { level: 4, files: ['transport/ssm.ts', 'node/power.ts', 'node/ec2.ts', 'node/pretend.ts'] },
   { level: 4, files: ['ledger/ledger.ts', 'ledger/tables.ts', 'ledger/sqlite.ts', 'ledger/postgres.ts'] },
   { level: 4, files: ['ledger/attempts.ts', 'ledger/inbox.ts', 'ledger/lock.ts', 'ledger/read.ts'] },
-  { level: 4, files: ['ledger/conversation.ts', 'ledger/lane.ts', 'ledger/needs.ts', 'ledger/parking.ts', 'ledger/sights.ts', 'ledger/tasks.ts'] },
+  {
+    level: 4,
+    files: [
+      'ledger/conversation.ts',
+      'ledger/lane.ts',
+      'ledger/needs.ts',
+      'ledger/parking.ts',
+      'ledger/sights.ts',
+      'ledger/tasks.ts',
+    ],
+  },
   { level: 4, files: ['ledger/migrations/*.ts', 'config/load.ts', 'config/inventory.ts', 'config/plan.ts'] },
   { level: 4, files: ['config/file.ts', 'node/link.ts', 'node/program.ts', 'transport/lines.ts'] },
   { level: 5, files: ['fleet/observe.ts', 'fleet/apply.ts', 'fleet/apply/*.ts', 'fleet/tick.ts', 'fleet/run.ts'] },
@@ -70,6 +82,7 @@ const PACKAGE_HOMES: Readonly<Record<string, string>> = {
   commander: 'controller/cli/',
   kysely: 'controller/ledger/',
   'node:sqlite': 'controller/ledger/',
+  ssh2: 'controller/transport/ssh-',
 };
 
 const mayTake = (specifier: string, name: string) =>

@@ -65,8 +65,13 @@ lay_out() {
     : >"$1/out" && : >"$1/err"
 }
 
-# ID ATTEMPT REASON: never started: buried, so that a start still on its way cannot run; running: asked to end.
+# ID ATTEMPT REASON [orphan]: never started: buried, so that a start still on its way cannot run; running: asked to end.
 stop_attempt() {
+  # Told of by the journal alone, which anybody here can write: there is nothing to end, and no start on its way.
+  if [ "${4:-}" = orphan ] && [ ! -e "$FLEET_ROOT/lock/$2" ] && [ ! -e "$FLEET_ROOT/open/$2" ]; then
+    answer "$1" '{"ok":true,"was":"absent"}'
+    return
+  fi
   if take_lock "$2" buried; then
     # Its folder may have been removed while it ran: nothing is buried alive.
     if kill_rest "$2"; then answer "$1" '{"ok":true,"was":"buried"}'; else refuse "$1" busy "it still runs"; fi
@@ -110,7 +115,9 @@ tell_file() { # ID NAME COMMAND...
 acknowledge() {
   local id=$1 attempt open=() old=()
   shift
-  for attempt; do open+=("$FLEET_ROOT/open/$attempt"); done
+  for attempt; do
+    end_of "$attempt" && open+=("$FLEET_ROOT/open/$attempt") # an end that only the journal knew was not one
+  done
   rm -f "${open[@]}"
   answer "$id" '{"ok":true}'
   old=("$FLEET_ROOT"/attempts/*)

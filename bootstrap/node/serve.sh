@@ -27,8 +27,9 @@ serve() { # BOOT, when it came here through a scope of its own
     fi
     uptime_seconds # not SECONDS: that follows the wall clock, and would be silent for as long as it jumps back
     if [ -n "$GREETED" ] && [ $((REPLY - reported)) -ge 2 ]; then
-      reported=$REPLY
       tell_report
+      uptime_seconds # after it: a tmux that hangs must not make every turn a report
+      reported=$REPLY
     fi
   done
 }

@@ -134,12 +134,12 @@ async function main(words: readonly string[]): Promise<number> {
 
 /** One error, in words or as JSON; a stack only for what should not happen. */
 async function tell(error: unknown, words: readonly string[]): Promise<number> {
-  const { toFleetError } = await import('../errors.ts');
+  const { printable, toFleetError } = await import('../errors.ts');
   const failure = toFleetError(error);
   writeLive('');
   if (words.includes('--json')) process.stdout.write(`${JSON.stringify(failure)}\n`);
-  say(`fleet: ${failure.message}`);
-  if (failure.hint) say(`  → ${failure.hint}`);
+  say(`fleet: ${printable(failure.message)}`);
+  if (failure.hint) say(`  → ${printable(failure.hint)}`);
   if (failure.code === 'bug' && error instanceof Error) say(error.stack ?? '');
   return failure.exit;
 }

@@ -121,6 +121,7 @@ async function remember(door: Door, ledger: Ledger): Promise<World['memory']> {
   const [nodes, agents] = [await readNodes(ledger), await readAgents(ledger)];
   return {
     since: door.clock.monotonic(),
+    isTakenOver: false,
     places: new Map(agents.map(({ number, node }) => [number, node])),
     nodes: new Map(nodes.map(({ name, vcpu, memoryGiB, epoch }) => [name, { vcpu, memoryGiB, epoch }])),
   };
@@ -128,13 +129,13 @@ async function remember(door: Door, ledger: Ledger): Promise<World['memory']> {
 
 /** A copy of a ledger, on this machine or on another, is another owner: two of them must not drive one node in turns. */
 async function placeId(path: string): Promise<string> {
-  const { dev, ino } = await stat(path);
+  const { ino } = await stat(path); // not the device: its number may change with a reboot
   const text = await readFile('/etc/machine-id', 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return '';
     throw error;
   });
   return createHash('sha256')
-    .update(`${text.trim() || hostname()} ${dev} ${ino}`)
+    .update(`${text.trim() || hostname()} ${ino}`)
     .digest('hex')
     .slice(0, 16);
 }

@@ -1,6 +1,6 @@
+import { parkAttempts } from './apply/park.ts';
 import { closeSessions, openSessions } from './apply/sessions.ts';
 import { sendAgain, startTasks } from './apply/start.ts';
-import { parkAttempts } from './apply/park.ts';
 import { loseAttempts, stopAttempts } from './apply/stop.ts';
 import type { Plan } from './step.ts';
 import type { World } from './world.ts';

@@ -6,6 +6,8 @@ export interface Observation {
   /** Monotonic ms of now, and of when this controller began to look. */
   at: number;
   since: number;
+  /** The nodes followed another ledger before: what they run may be unknown to this one. */
+  isTakingOver: boolean;
 }
 
 export interface NodeSight {
@@ -25,6 +27,8 @@ export interface NodeSight {
   running: ReadonlySet<string>;
   /** Attempts being sent to it at this moment. */
   inFlight: ReadonlySet<string>;
+  /** It has greeted this controller, now or before. */
+  wasOurs: boolean;
   /** Monotonic ms since when it is not heard; null while it is. */
   unheardSince: number | null;
   /** Monotonic ms before which nothing is begun there: it had no room left. */

@@ -6,7 +6,7 @@ import type { Node } from '../node/node.ts';
 import type { ReportLine } from '../node/report.ts';
 import type { Observation } from './observation.ts';
 import { takeRecords } from './settle.ts';
-import { openTunnels } from './tunnel.ts';
+import { keepTunnels } from './tunnel.ts';
 import { newSight, type Sight, type World } from './world.ts';
 
 /** Nodes are greeted, listened to and given up here; what they say goes into the ledger by `settle.ts`. */
@@ -15,6 +15,10 @@ const SILENT_MS_MAX = 15_000;
 const BACKOFF_MS = [0, 200, 500, 1000, 2000, 5000];
 const FAILURES_UNTIL_DEGRADED = 5;
 const ANSWER_SECONDS_MAX = 30;
+const TAKE_OVER_MS_MAX = 60_000;
+/** Attempts that a node may speak of at once; whoever runs there can write its journal. */
+const WORDS_MAX = 20_000;
+const FLOOD_MS = 60_000;
 
 /** What is known now. Begins connections that are due; takes what nodes said into the ledger. */
 export async function observe(world: World): Promise<Observation> {
@@ -27,7 +31,12 @@ export async function observe(world: World): Promise<Observation> {
     keepLink(world, sight);
   }
   await takeRecords(world);
-  return { nodes: world.sights, at: world.clock.monotonic(), since: world.memory.since };
+  return {
+    nodes: world.sights,
+    at: world.clock.monotonic(),
+    since: world.memory.since,
+    isTakingOver: world.identity.takeOver,
+  };
 }
 
 function meet(world: World, node: Node, now: number): Sight {
@@ -45,6 +54,7 @@ function keepLink(world: World, sight: Sight): void {
   if (sight.link && now - sight.heardAt > SILENT_MS_MAX) {
     lose(sight, `silent for ${Math.round((now - sight.heardAt) / 1000)} s`, now);
   }
+  keepTunnels(world, sight);
   if (sight.link || sight.connecting || now < sight.retryAt) return;
   sight.connecting = true;
   world.track(connect(world, sight));
@@ -58,7 +68,7 @@ function forget(world: World, sight: Sight): void {
 
 /** Closes what is left of a link: from now on nothing is known of the node. */
 function lose(sight: Sight, why: string, now: number): void {
-  sight.unheardSince ??= sight.link ? sight.heardAt : now;
+  sight.unheardSince ??= now; // from when we noticed: it is we who may have been asleep
   sight.link?.close();
   sight.link = null;
   sight.boot = null;
@@ -75,20 +85,19 @@ async function connect(world: World, sight: Sight): Promise<void> {
   const { transport } = sight;
   const { clock, fleet, program } = world;
   const { heard, events } = listen(world, sight);
-  let link: Sight['link'] = null;
   try {
     const setting = { fleet: fleet.name, node: sight.name, transport, program, clock, secondsMax: ANSWER_SECONDS_MAX };
-    // Taken over once: who has it after that was told to take it, by a person who came later than ours.
-    const takeOver = world.identity.takeOver && !sight.wasOurs;
-    link = await openLink(setting, { ...world.identity, takeOver, epoch: sight.epoch }, events);
-    heard.isGreeted = true;
-    sight.wasOurs = true;
-    const tunnels = await openTunnels(world, sight, link);
+    const takeOver = mayTakeOver(world, sight);
+    const link = await openLink(setting, { ...world.identity, takeOver, epoch: sight.epoch }, events);
     if (world.sights.get(sight.name) !== sight) return link.close(); // it left the fleet meanwhile
+    heard.link = link;
     const { greeting } = link;
     Object.assign(sight, {
       link,
-      tunnels,
+      wasOurs: true,
+      tunnels: new Map(),
+      tunnelsAt: Number.NEGATIVE_INFINITY,
+      telling: new Set(),
       unheardSince: null,
       refusal: null,
       state: 'up',
@@ -106,14 +115,13 @@ async function connect(world: World, sight: Sight): Promise<void> {
       heardAt: clock.monotonic(),
       evidence: standingOf(greeting),
     });
-    const now = link;
-    world.track(now.ended.then((why) => linkEnded(world, sight, now, why)));
+    world.track(link.ended.then((why) => linkEnded(world, sight, link, why)));
   } catch (error) {
-    link?.close(); // it greeted, and gave no tunnel
     sight.failures += 1;
     sight.retryAt = clock.monotonic() + backoff(world, sight.failures);
     const failure = toFleetError(error);
     sight.refusal = failure.code === 'owned-by-another' ? failure : null;
+    if (sight.refusal && sight.wasOurs) world.memory = { ...world.memory, isTakenOver: true };
     lose(sight, failure.hint ? `${failure.message}. ${failure.hint}` : failure.message, clock.monotonic());
   } finally {
     sight.connecting = false;
@@ -121,17 +129,26 @@ async function connect(world: World, sight: Sight): Promise<void> {
   }
 }
 
+/**
+ * A person's word to take nodes over counts for a minute, and not after a node of ours follows another: whoever has them
+ * then was told so by a person who came later.
+ */
+function mayTakeOver({ identity, memory, clock }: World, sight: Sight): boolean {
+  const isFresh = clock.monotonic() - memory.since < TAKE_OVER_MS_MAX;
+  return identity.takeOver && isFresh && !memory.isTakenOver && !sight.wasOurs;
+}
+
 /** Folder lines come before the greeting's answer: collected aside, so that a failed greeting leaves nothing behind. */
 function listen(world: World, sight: Sight) {
   const heard = {
-    isGreeted: false,
+    link: null as Sight['link'],
     records: [] as AttemptRecord[],
     attempts: new Set<string>(),
     running: new Set<string>(),
   };
   const events: LinkEvents = {
     onRecord: (record) => {
-      if (heard.isGreeted) return takeWord(world, sight, record);
+      if (heard.link) return heard.link === sight.link ? takeWord(world, sight, record) : undefined;
       heard.records.push(record);
       note(heard, record);
     },
@@ -164,6 +181,10 @@ function takeWord(world: World, sight: Sight, record: AttemptRecord): void {
   note(sight, record);
   sight.records.push(record);
   world.wake();
+  if (Math.max(sight.records.length, sight.running.size, sight.attempts.size) <= WORDS_MAX) return;
+  sight.failures += 1;
+  sight.retryAt = sight.heardAt + FLOOD_MS;
+  lose(sight, 'its journal is flooded with attempts that nobody began', sight.heardAt);
 }
 
 function note(at: { attempts: Set<string>; running: Set<string> }, { attempt, is }: AttemptRecord): void {

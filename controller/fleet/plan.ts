@@ -11,15 +11,14 @@ import type { LoseStep, ParkStep, Plan, SessionStep, StopStep } from './step.ts'
 /** What to do now. Pure: desired and seen in, piles out; nothing about a node that has not greeted us. */
 export function decide(fleet: Fleet, desired: Desired, observation: Observation, snapshot: Snapshot): Plan {
   const reachable = snapshot.open.filter((attempt) => isUp(observation.nodes.get(attempt.node)));
+  const orphans = decideOrphans(observation, snapshot);
+  const haunted = new Set(orphans.map(({ attempt }) => attempt.node));
   return {
-    ...decideStarts(fleet, desired, observation, snapshot),
+    ...decideStarts(fleet, desired, observation, snapshot, haunted),
     park: decideParking(fleet, observation, snapshot),
     unpark: reachable.filter(({ isParked }) => isParked),
     send: reachable.filter((attempt) => attempt.stopping === null && isUnsent(attempt, observation)),
-    stop: [
-      ...reachable.flatMap((attempt) => decideStop(attempt, observation)),
-      ...decideOrphans(observation, snapshot),
-    ],
+    stop: [...reachable.flatMap((attempt) => decideStop(attempt, observation)), ...orphans],
     lose: reachable.flatMap((attempt) => decideLoss(attempt, observation)),
     ...decideSessions(fleet, desired, observation, snapshot),
   };
@@ -30,15 +29,19 @@ function decideStarts(
   desired: Desired,
   observation: Observation,
   snapshot: Snapshot,
+  haunted: ReadonlySet<string>,
 ): Pick<Plan, 'start' | 'waiting'> {
   if (!isStarting(snapshot.state)) {
     const reason = `the fleet is ${snapshot.state}`;
     return { start: [], waiting: snapshot.ready.slice(0, 200).map(({ id }) => ({ task: id, reason })) };
   }
+  const doubt = doubtAfterTakeOver(fleet, observation, haunted);
+  if (doubt !== null)
+    return { start: [], waiting: snapshot.ready.slice(0, 200).map(({ id }) => ({ task: id, reason: doubt })) };
   const { ready, held } = brake(snapshot.ready, snapshot.restartsLastMinute, fleet.restartsPerMinute);
   const { start, waiting } = matchTasks(
     ready,
-    freeAgents(fleet, desired, observation, snapshot),
+    freeAgents(fleet, desired, observation, snapshot, haunted),
     homesOf(fleet, desired, observation),
   );
   const braked = held
@@ -47,8 +50,29 @@ function decideStarts(
   return { start, waiting: [...waiting, ...braked] };
 }
 
-/** Agents on nodes that are up, not paused, with nothing open. */
-function freeAgents(fleet: Fleet, desired: Desired, observation: Observation, snapshot: Snapshot): FreeAgent[] {
+/** After a take-over any node may run a task that this ledger believes to be waiting: begun here, it would run twice. */
+function doubtAfterTakeOver(fleet: Fleet, observation: Observation, haunted: ReadonlySet<string>): string | null {
+  if (!observation.isTakingOver) return null;
+  const silent = [...observation.nodes.values()]
+    .filter(({ name, wasOurs }) => !wasOurs && !isGivenUp(observation, name, fleet.lostAfterSeconds))
+    .map(({ name }) => name);
+  if (silent.length > 0)
+    return `nodes were taken over: nothing begins before ${silent.join(', ')} is heard or given up`;
+  if (haunted.size === 0) return null;
+  return `nodes were taken over: what ${[...haunted].join(', ')} runs unknown to this ledger is being ended first`;
+}
+
+/**
+ * Agents on nodes that are up, not paused, with nothing open. `haunted`: nodes that run what this ledger does not know,
+ * perhaps in the very folder of an agent that looks free; nothing is begun there until that has ended.
+ */
+function freeAgents(
+  fleet: Fleet,
+  desired: Desired,
+  observation: Observation,
+  snapshot: Snapshot,
+  haunted: ReadonlySet<string>,
+): FreeAgent[] {
   const busy = new Set(snapshot.open.map(({ agent }) => agent));
   const strict = new Set(fleet.agents.categories.filter((category) => category.strict).map(({ name }) => name));
   const sizes = new Map(desired.placement.counts.map(({ name, count }) => [name, count]));
@@ -57,7 +81,7 @@ function freeAgents(fleet: Fleet, desired: Desired, observation: Observation, sn
   const free: FreeAgent[] = [];
   for (const agent of desired.agents.values()) {
     const node = observation.nodes.get(agent.node);
-    if (!isUp(node) || observation.at < node.fullUntil) continue;
+    if (!isUp(node) || observation.at < node.fullUntil || haunted.has(agent.node)) continue;
     if (busy.has(agent.number) || snapshot.paused.has(agent.number)) continue;
     const count = used.get(agent.node) ?? 0;
     used.set(agent.node, count + 1);
@@ -102,7 +126,7 @@ function decideOrphans({ nodes }: Observation, { open }: Snapshot): StopStep[] {
     .flatMap(({ name: node, running, inFlight }) =>
       [...running]
         .filter((id) => !known.has(id) && !inFlight.has(id))
-        .map((id) => ({ attempt: { id, node }, reason: 'restarted' as const })),
+        .map((id) => ({ attempt: { id, node }, reason: 'restarted' as const, isOrphan: true })),
     );
 }
 
@@ -121,9 +145,10 @@ function isUnsent(attempt: OpenAttempt, observation: Observation): boolean {
 function decideStop(attempt: OpenAttempt, observation: Observation): StopStep[] {
   const node = observation.nodes.get(attempt.node);
   if (!isUp(node) || attempt.boot !== node.boot || node.inFlight.has(attempt.id)) return [];
-  if (attempt.stopping !== null) return [{ attempt, reason: attempt.stopping }];
+  if (attempt.stopping !== null) return [{ attempt, reason: attempt.stopping, isOrphan: false }];
   // The node had it and does not know it any more: somebody removed its folder. Buried first, so that it can never run.
-  if (attempt.state === 'started' && !node.attempts.has(attempt.id)) return [{ attempt, reason: 'restarted' }];
+  if (attempt.state === 'started' && !node.attempts.has(attempt.id))
+    return [{ attempt, reason: 'restarted', isOrphan: false }];
   return [];
 }
 

@@ -1,6 +1,8 @@
 import type { Agent } from '../agent/agent.ts';
 import { sessionName } from '../agent/agent.ts';
-import { inTransaction, type Writing, writeMeta } from '../ledger/ledger.ts';
+import { printable } from '../errors.ts';
+import type { FleetEvent } from '../ledger/event.ts';
+import { inTransaction, record, type Writing, writeMeta } from '../ledger/ledger.ts';
 import { moveFleet, saveSights } from '../ledger/sights.ts';
 import type { AgentView, FleetState, NodeView, OpenAttempt, Snapshot } from '../ledger/view.ts';
 import type { Desired } from './desired.ts';
@@ -17,6 +19,8 @@ const PROGRESS_MARK = '; ';
 interface Published {
   beatAt: number;
   nodes: string;
+  /** How each node was, as far as it is news: see `standing`. */
+  standings: ReadonlyMap<string, string>;
   placement: string;
   agents: Map<number, string>;
 }
@@ -28,6 +32,7 @@ export async function publish(world: World, desired: Desired, snapshot: Snapshot
   const last = published.get(world) ?? {
     beatAt: Number.NEGATIVE_INFINITY,
     nodes: '',
+    standings: new Map<string, string>(),
     placement: '',
     agents: new Map<number, string>(),
   };
@@ -46,30 +51,57 @@ export async function publish(world: World, desired: Desired, snapshot: Snapshot
   await inTransaction(world.ledger, async (tx) => {
     await saveSights(tx, isBeat || nodesText !== last.nodes ? nodes : [], changed);
     if (placement !== last.placement) await writeMeta(tx, 'placement', placement);
-    if (isBeat) await beat(tx, world, desired, now);
+    if (isBeat) await beat(tx, world, desired, agents, now);
     if (state !== snapshot.state) await moveFleet(tx, state, now);
+    await record(tx, nodeNews(world, last.standings, now));
   });
   published.set(world, {
     beatAt: isBeat ? now : last.beatAt,
     nodes: nodesText,
+    standings: new Map([...world.sights.values()].map((sight) => [sight.name, standing(sight)])),
     placement,
     agents: new Map(agents.map((agent) => [agent.number, keyOf(agent)])),
   });
   if (state !== snapshot.state) world.wake();
 }
 
-async function beat(tx: Writing, world: World, desired: Desired, now: number): Promise<void> {
+/** Up, tried in vain, tried in vain too often; what else changes about a node is no news. */
+function standing({ state, failures }: Sight): string {
+  return state === 'unknown' && failures === 0 ? '' : state;
+}
+
+function nodeNews(world: World, before: Published['standings'], now: number): FleetEvent[] {
+  return [...world.sights.values()]
+    .filter((sight) => standing(sight) !== '' && standing(sight) !== before.get(sight.name))
+    .map(({ name, state, evidence }) => ({
+      at: now,
+      kind: state === 'up' ? ('node_up' as const) : ('node_down' as const),
+      node: name,
+      data: { state, reason: printable(evidence).slice(0, 500) },
+    }));
+}
+
+async function beat(
+  tx: Writing,
+  world: World,
+  desired: Desired,
+  agents: readonly AgentView[],
+  now: number,
+): Promise<void> {
   await writeMeta(tx, 'beat', String(now));
   const names = world.fleet.nodes.map(({ name }) => name);
   await tx
     .deleteFrom('node')
     .where('name', 'not in', names.length > 0 ? names : [''])
     .execute();
+  // The fleet has shrunk: who still works stays until its end, and who had worked when it was last written does not.
+  const placed = desired.agents.size;
+  const working = agents.map(({ number }) => number).filter((number) => number > placed);
   await tx
     .deleteFrom('agent')
-    .where('number', '>', desired.agents.size)
+    .where('number', '>', placed)
+    .where('number', 'not in', [0, ...working])
     .where('paused', '=', 0)
-    .where('state', '!=', 'busy')
     .execute();
 }
 
@@ -100,7 +132,7 @@ function nodeView(world: World, name: string, now: number): NodeView {
     memoryGiB: node?.memoryGiB ?? sight?.memoryGiB ?? null,
     boot: sight?.boot ?? null,
     epoch: sight?.epoch ?? 0,
-    evidence: sight?.evidence ?? 'not greeted yet',
+    evidence: printable(sight?.evidence ?? 'not greeted yet'),
     seenAt: sight?.link ? Math.round(now - Math.max(0, world.clock.monotonic() - sight.heardAt)) : null,
   };
 }

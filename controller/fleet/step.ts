@@ -34,6 +34,7 @@ export interface StartStep {
 export interface StopStep {
   /** Also one that the ledger has closed or never knew, and that its node still holds. */
   attempt: Pick<OpenAttempt, 'id' | 'node'>;
+  isOrphan: boolean;
   reason: StopReason;
 }
 

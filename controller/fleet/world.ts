@@ -37,6 +37,8 @@ export interface World {
 export interface Memory {
   /** Monotonic ms when this controller began to look. */
   since: number;
+  /** A node that was ours follows another ledger now: no word to take nodes over counts any more. */
+  isTakenOver: boolean;
   /** On which node each agent is. */
   places: ReadonlyMap<number, string>;
   /** What nodes once said of themselves. */
@@ -55,6 +57,10 @@ export interface Sight extends Omit<NodeSight, 'sessions' | 'attempts' | 'runnin
   link: Link | null;
   /** Ports of its loopback by the endpoint on this side that each leads to. */
   tunnels: ReadonlyMap<string, number>;
+  /** Monotonic ms of the last try to open those that are missing. */
+  tunnelsAt: number;
+  /** Attempts that it was told to end and has not answered for. */
+  telling: Set<string>;
   /** Why it will not have us, however often we ask; null while it may. */
   refusal: FleetError | null;
   connecting: boolean;
@@ -90,6 +96,8 @@ export function newSight(node: Node, transport: Transport, now: number): Sight {
     node,
     transport,
     tunnels: new Map(),
+    tunnelsAt: Number.NEGATIVE_INFINITY,
+    telling: new Set(),
     state: 'unknown',
     boot: null,
     vcpu: null,
@@ -105,6 +113,7 @@ export function newSight(node: Node, transport: Transport, now: number): Sight {
     link: null,
     refusal: null,
     connecting: false,
+    wasOurs: false,
     isTaking: false,
     failures: 0,
     retryAt: 0,

@@ -198,7 +198,7 @@ async function moveTask(
   const goesOn = after.next === 'queued' && resume && reading.conversation !== null;
   const resumesOn = goesOn ? at.agent : null;
   const settled = after.next !== 'queued' && after.next !== 'parked';
-  await tx
+  const moved = await tx
     .updateTable('task')
     .set({
       state: after.next,
@@ -216,7 +216,8 @@ async function moveTask(
     })
     .where('id', '=', at.task)
     .where('state', '=', 'running')
-    .execute();
+    .executeTakeFirst();
+  if (Number(moved.numUpdatedRows) === 0) return; // cancelled while its node was not heard: nothing follows from this end
   const kind = after.next === 'queued' ? 'task_retried' : (`task_${after.next}` as const);
   await record(tx, [
     { at: now, kind, ...at, ...(after.reason ? { data: { reason: after.reason.slice(0, 300) } } : {}) },

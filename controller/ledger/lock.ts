@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -27,7 +27,7 @@ export interface Lock {
  * holds it.
  */
 export async function takeLock(folder: string, now: number): Promise<Lock> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await ownFolder(folder);
   const file = join(folder, LOCK);
   await makeFile(file);
   const database = new DatabaseSync(file);
@@ -49,6 +49,21 @@ export async function takeLock(folder: string, now: number): Promise<Lock> {
       database.close();
     },
   };
+}
+
+/** The state folder: there, and nobody else's business. */
+async function ownFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await chmod(folder, 0o700);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOSPC') throw new FleetError('disk-full', `${folder}: no room left`, { cause: error });
+    throw new FleetError('ledger-unreadable', `the state folder cannot be used: ${message}`, {
+      hint: 'Give it to this user, or name another with --home.',
+      cause: error,
+    });
+  }
 }
 
 /** Makes it before SQLite would, with our mode. One that is there is never opened: closing it would drop our own lock. */

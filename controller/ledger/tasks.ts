@@ -4,8 +4,8 @@ import type { TaskSpec, TaskState } from '../task/task.ts';
 import type { FleetEvent } from './event.ts';
 import { laneOf } from './lane.ts';
 import { record, type Writing } from './ledger.ts';
-import { buryOpen, refuseOpen } from './parking.ts';
 import { explainBlocked, isBadEnd, needsReason, parkDependents, unparkDependents } from './needs.ts';
+import { buryOpen, refuseOpen } from './parking.ts';
 
 /** Tasks: taken in, cancelled, tried again. Every function is one part of a transaction. */
 

@@ -5,8 +5,11 @@ export const Greeting = z.object({
   ok: z.literal(true),
   protocol: z.int(),
   epoch: z.int(),
-  boot: z.string().min(1).max(64),
-  root: z.string().startsWith('/').max(4096),
+  boot: z.string().regex(/^[\w.-]{1,64}$/),
+  root: z
+    .string()
+    .regex(/^\/[^\u0000-\u001f\u007f]*$/)
+    .max(4096),
   vcpu: z.int().min(1),
   memoryKiB: z.int().min(0),
   tmux: z.string(),

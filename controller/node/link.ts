@@ -21,7 +21,8 @@ export interface Identity {
 export interface Link {
   readonly greeting: Greeting;
   start(order: StartOrder): Promise<'new' | 'same' | 'buried' | 'boot'>;
-  stop(attempt: string, reason: StopReason): Promise<'buried' | 'ended' | 'stopping'>;
+  /** `isOrphan`: nothing of ours is on its way there, so one that is not there need not be buried. */
+  stop(attempt: string, reason: StopReason, isOrphan?: boolean): Promise<'buried' | 'ended' | 'stopping' | 'absent'>;
   evidence(attempt: string): Promise<{ out: string; err: string; usage: string }>;
   acknowledge(attempts: readonly string[]): Promise<void>;
   openSessions(names: readonly string[]): Promise<void>;
@@ -48,6 +49,7 @@ export interface LinkSetting {
 }
 
 const EVIDENCE_BYTES_MAX = 2_000_000;
+const EVIDENCE_NAMES = ['out', 'err', 'usage'] as const;
 
 interface Pending {
   resolve(answer: Answer): void;
@@ -84,16 +86,14 @@ function requests(wire: Wire): Omit<Link, 'greeting'> {
       const { words, payload } = startRequest(order);
       return was(await wire.ask(words, payload)) as Awaited<ReturnType<Link['start']>>;
     },
-    stop: async (attempt, reason) =>
-      was(await wire.ask(stopRequest(attempt, reason))) as Awaited<ReturnType<Link['stop']>>,
+    stop: async (attempt, reason, isOrphan = false) =>
+      was(await wire.ask(stopRequest(attempt, reason, isOrphan))) as Awaited<ReturnType<Link['stop']>>,
     evidence: async (attempt) => {
       const parts = new Map<string, string[]>();
+      for (const name of EVIDENCE_NAMES) parts.set(name, []);
       await wire.ask(['evidence', attempt], '', parts);
       const text = (name: string) =>
-        (parts.get(name) ?? [])
-          .map((chunk) => Buffer.from(chunk, 'base64'))
-          .reduce(joinBytes, Buffer.alloc(0))
-          .toString('utf8');
+        Buffer.concat((parts.get(name) ?? []).map((chunk) => Buffer.from(chunk, 'base64'))).toString('utf8');
       return { out: text('out'), err: text('err'), usage: text('usage') };
     },
     acknowledge: async (attempts) => {
@@ -114,10 +114,6 @@ function requests(wire: Wire): Omit<Link, 'greeting'> {
   };
 }
 
-function joinBytes(left: Buffer<ArrayBufferLike>, right: Buffer): Buffer<ArrayBufferLike> {
-  return left.length === 0 ? right : Buffer.concat([left, right]);
-}
-
 /** Numbers requests, matches answers, and rejects all that is open when the stream ends. */
 async function openWire(
   setting: LinkSetting,
@@ -136,6 +132,7 @@ async function openWire(
   const bring = () => first.stream?.write(setting.program.text);
   const takeFirst = (line: string) => {
     if (line === PROGRAM_WANTED) {
+      if (first.isWanted) return; // brought once, however often it asks
       first.isWanted = true; // a quick node asks before we hold the stream
       bring();
     } else if (line.startsWith('H ')) served.resolve();
@@ -206,11 +203,12 @@ function takeLine(line: string, pending: Map<string, Pending>, events: LinkEvent
   }
 }
 
+/** Only what was asked for, and only so much of it: lines beyond are as good as not said. */
 function takePart(request: Pending, text: string): void {
-  const [name = '', chunk = ''] = text.split(' ');
-  request.bytes += chunk.length;
-  if (request.bytes > EVIDENCE_BYTES_MAX) return;
-  request.parts.set(name, [...(request.parts.get(name) ?? []), chunk]);
+  const space = text.indexOf(' ');
+  const chunks = request.parts.get(text.slice(0, space));
+  request.bytes += text.length + 1;
+  if (chunks && request.bytes <= EVIDENCE_BYTES_MAX) chunks.push(text.slice(space + 1));
 }
 
 function parseAnswer(text: string): Answer {

@@ -153,8 +153,8 @@ export function startRequest(order: StartOrder): { words: string[]; payload: str
   return { words, payload: payload.join('') };
 }
 
-export function stopRequest(attempt: string, reason: StopReason): string[] {
-  return ['stop', attempt, reason];
+export function stopRequest(attempt: string, reason: StopReason, isOrphan: boolean): string[] {
+  return ['stop', attempt, reason, ...(isOrphan ? ['orphan'] : [])];
 }
 
 /** Folder of an agent and what stands in it, below the root that the node's greeting named. */

@@ -12,6 +12,7 @@ const CONNECT_SECONDS_MAX = 20;
 /** A user's own settings of these would ask, print, or fail what we do. */
 const OPTIONS = [
   'BatchMode=yes',
+  'StrictHostKeyChecking=yes', // whatever the configuration allows: nobody sees what it would take
   'ServerAliveInterval=5',
   'ServerAliveCountMax=3',
   `ConnectTimeout=${CONNECT_SECONDS_MAX}`,

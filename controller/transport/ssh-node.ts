@@ -69,6 +69,12 @@ const TERMINAL_OPTIONS = [
   'PermitLocalCommand=no',
   'RemoteCommand=none',
   'LogLevel=ERROR',
+  // A node's agents share its user: nothing of the person's own goes there with the terminal.
+  'ForwardAgent=no',
+  'ForwardX11=no',
+  'ControlMaster=no',
+  'ControlPath=none',
+  'StrictHostKeyChecking=ask',
 ];
 
 function terminalOf(address: SshAddress, surroundings: Surroundings): Transport['terminal'] {

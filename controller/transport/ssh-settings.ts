@@ -172,7 +172,6 @@ const VALUE_LACKS: readonly { name: string; value: RegExp; lack: string }[] = [
   { name: 'hostbasedauthentication', value: /^(yes|true)$/, lack: 'HostbasedAuthentication' },
   { name: 'nohostauthenticationforlocalhost', value: /^(yes|true)$/, lack: 'NoHostAuthenticationForLocalhost' },
 ];
-const STRICT = /^(ask|yes|true)$/;
 
 /** Why ssh2 cannot serve this host as its settings ask; null when it can. */
 export function lackOf(
@@ -184,8 +183,6 @@ export function lackOf(
   if (set !== undefined) return SET_LACKS[set] ?? set;
   const valued = VALUE_LACKS.find(({ name, value }) => value.test(other[name] ?? ''));
   if (valued) return valued.lack;
-  const strict = other.stricthostkeychecking;
-  if (strict !== undefined && !STRICT.test(strict)) return `StrictHostKeyChecking ${strict}`;
   const alias = settings.hostKeyAlias;
   if (hasAuthority(facts.known, alias ?? settings.hostName, alias === null ? settings.port : null))
     return 'host certificates (@cert-authority)';

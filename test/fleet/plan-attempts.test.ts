@@ -21,7 +21,9 @@ describe('attempts that are committed', () => {
 
   test('and are to end are told to, with the reason, until the end is seen', () => {
     const stopping = open(1, { stopping: 'cancelled' });
-    expect(plan({ snapshot: { open: [stopping] } }).stop).toEqual([{ attempt: stopping, reason: 'cancelled' }]);
+    expect(plan({ snapshot: { open: [stopping] } }).stop).toEqual([
+      { attempt: stopping, reason: 'cancelled', isOrphan: false },
+    ]);
     expect(plan({ a: { inFlight: new Set(['attempt-1']) }, snapshot: { open: [stopping] } }).stop).toEqual([]);
   });
 

@@ -43,9 +43,33 @@ describe('an attempt that a node holds and the ledger has closed', () => {
   test('is ended: somebody said that it was dead, and another may be on its way', () => {
     const decided = plan({ a: { running: new Set(['attempt-1', 'ghost']) }, snapshot: { open: [open(1)] } });
     expect(decided.stop.filter(({ attempt }) => attempt.id === 'ghost')).toEqual([
-      { attempt: { id: 'ghost', node: 'a' }, reason: 'restarted' },
+      { attempt: { id: 'ghost', node: 'a' }, reason: 'restarted', isOrphan: true },
     ]);
     expect(decided.stop.filter(({ attempt }) => attempt.id === 'attempt-1' && !('task' in attempt))).toEqual([]);
+  });
+
+  test('keeps its node from beginning anything until it has ended: its agent only looks free', () => {
+    const decided = plan({ a: { running: new Set(['ghost']) }, snapshot: { ready: [task('t1'), task('t2')] } });
+    expect(decided.start.map(({ node }) => node)).toEqual(['b', 'b']);
+  });
+});
+
+describe('nodes that were taken over', () => {
+  const ready = [task('t1')];
+
+  test('begin nothing before every one of them is heard or given up: it may run the very task', () => {
+    const away = { state: 'unknown' as const, boot: null, wasOurs: false, unheardSince: 0 };
+    const held = plan({ b: away, at: 599_000, isTakingOver: true, snapshot: { ready } });
+    expect(held.start).toEqual([]);
+    expect(held.waiting).toMatchObject([{ reason: expect.stringContaining('before b is heard or given up') }]);
+    expect(plan({ b: away, at: 600_000, isTakingOver: true, snapshot: { ready } }).start).toHaveLength(1);
+    expect(plan({ isTakingOver: true, snapshot: { ready } }).start).toHaveLength(1);
+  });
+
+  test('begin nothing while one of them runs what the ledger does not know', () => {
+    const held = plan({ b: { running: new Set(['ghost']) }, isTakingOver: true, snapshot: { ready } });
+    expect(held.start).toEqual([]);
+    expect(held.stop).toMatchObject([{ isOrphan: true }]);
   });
 });
 

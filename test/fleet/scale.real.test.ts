@@ -98,6 +98,7 @@ function everythingUp(agents: number): Observation {
         sessions: new Set(numbers.map((number) => `test-${String(number).padStart(3, '0')}`)),
         attempts: new Set(numbers.map(attemptOf)),
         running: new Set(numbers.map(attemptOf)),
+        wasOurs: true,
         unheardSince: null,
         fullUntil: 0,
         inFlight: new Set(),
@@ -105,7 +106,7 @@ function everythingUp(agents: number): Observation {
       },
     ];
   });
-  return { nodes: new Map(nodes), at: 1000, since: 0 };
+  return { nodes: new Map(nodes), at: 1000, since: 0, isTakingOver: false };
 }
 
 /** A ledger of queued tasks in several lanes, and of open attempts on 99 of 100 agents. Gives the number of free agents. */

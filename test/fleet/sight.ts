@@ -26,6 +26,7 @@ function sight(name: string, from: number, different: Partial<NodeSight> = {}): 
     hasTmux: true,
     attempts: new Set(),
     running: new Set(),
+    wasOurs: true,
     unheardSince: null,
     fullUntil: 0,
     inFlight: new Set(),
@@ -73,10 +74,11 @@ export interface Seen {
   snapshot?: Partial<Snapshot>;
   /** Monotonic ms of the look; the controller began at 0. */
   at?: number;
+  isTakingOver?: boolean;
 }
 
 /** The plan for two nodes of two agents each, all idle, as far as nothing else is said. */
-export function plan({ fleet = two, a = {}, b = {}, snapshot = {}, at = 1000 }: Seen): Plan {
+export function plan({ fleet = two, a = {}, b = {}, snapshot = {}, at = 1000, isTakingOver = false }: Seen): Plan {
   const observation = {
     nodes: new Map([
       ['a', sight('a', 1, a)],
@@ -84,6 +86,7 @@ export function plan({ fleet = two, a = {}, b = {}, snapshot = {}, at = 1000 }: 
     ]),
     at,
     since: 0,
+    isTakingOver,
   };
   const seen: Snapshot = {
     state: 'RUNNING',

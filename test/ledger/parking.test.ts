@@ -65,6 +65,8 @@ describe('a task whose node is not heard', () => {
     expect(await statesOf(ledger)).toMatchObject({ a: 'cancelled' });
     expect((await readSnapshot(ledger, NOW, 10)).open).toMatchObject([{ stopping: 'cancelled', isParked: false }]);
     await settle(ledger, 'a');
-    expect(await statesOf(ledger)).toMatchObject({ a: 'cancelled' });
+    expect(await statesOf(ledger)).toEqual({ a: 'cancelled', b: 'parked' });
+    const told = await ledger.selectFrom('event').select('kind').where('task', '=', 'a').execute();
+    expect(told.map(({ kind }) => kind)).not.toContain('task_completed');
   });
 });

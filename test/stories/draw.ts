@@ -1,5 +1,6 @@
 import type { Fleet } from '../../controller/config/fleet.ts';
 import type { AcceptedTask } from '../../controller/ledger/tasks.ts';
+import type { Node, Via } from '../../controller/node/node.ts';
 import type { Behaviour, Order } from '../../controller/transport/pretend.ts';
 import { aFleet, aKind, aNode } from '../support/builders.ts';
 
@@ -37,9 +38,34 @@ export function createChance(seed: number): Chance {
   };
 }
 
-export function drawFleet(chance: Chance): Fleet {
+/** How large a machine is, and what the fleet file says of it. */
+export interface DrawnNode {
+  node: Node;
+  vcpu: number;
+  memoryGiB: number;
+}
+
+export function drawNode(chance: Chance, name: string): DrawnNode {
+  const [vcpu, memoryGiB] = [chance.pick([1, 2, 4, 8, 16]), chance.pick([4, 16, 64])];
+  const isDeclared = chance.maybe(0.5);
+  const via = chance.maybe(0.5) ? ({ kind: 'local' } as const) : anAddress(name);
+  const node = aNode({
+    name,
+    via,
+    vcpu: isDeclared ? vcpu : null,
+    memoryGiB: isDeclared || chance.maybe(0.3) ? memoryGiB : null,
+    maxAgents: chance.maybe(0.1) ? chance.whole(1, 4) : null,
+  });
+  return { node, vcpu, memoryGiB };
+}
+
+function anAddress(host: string): Via {
+  const nothing = { port: null, user: null, identity: null, knownHosts: null, jump: null, config: null };
+  return { kind: 'ssh', host, ...nothing, client: 'auto' };
+}
+
+export function drawFleet(chance: Chance, nodes: readonly DrawnNode[]): Fleet {
   const count = chance.maybe(0.7) ? chance.whole(1, 6) : chance.whole(7, 20);
-  const nodes = Array.from({ length: chance.whole(1, 3) }, (_, index) => aNode({ name: `n${index + 1}`, vcpu: 20 }));
   const categories =
     count > 2 && chance.maybe(0.5)
       ? [
@@ -47,12 +73,19 @@ export function drawFleet(chance: Chance): Fleet {
           { name: 'research', share: 1, kind: chance.maybe(0.5) ? 'codex' : null, strict: false },
         ]
       : [];
+  const endpoint = chance.maybe(0.5) ? 'http://127.0.0.1:9/v1' : null;
   return aFleet({
-    nodes: nodes.map((node) => ({ ...node, memoryGiB: 64 })),
-    kinds: [aKind(), aKind({ name: 'codex', tool: 'codex' })],
+    nodes: nodes.map(({ node }) => node),
+    kinds: [aKind(), aKind({ name: 'codex', tool: 'codex', endpoint, tunnel: endpoint !== null })],
+    lostAfterSeconds: chance.pick([20, 45, 120]),
     restartsPerMinute: chance.pick([2, 10, 30]),
     agents: { count, kind: chance.maybe(0.3) ? 'codex' : 'command', categories },
-    tasks: { timeoutSeconds: 60, retries: chance.whole(0, 2), silenceSeconds: 20, platformRetries: chance.whole(1, 4) },
+    tasks: {
+      timeoutSeconds: chance.pick([60, 300]),
+      retries: chance.whole(0, 2),
+      silenceSeconds: 20,
+      platformRetries: chance.whole(1, 4),
+    },
   });
 }
 
@@ -81,7 +114,11 @@ export function drawTasks(chance: Chance, fleet: Fleet): AcceptedTask[] {
 /** What a tool does. Drawn when it begins, from the node's own chance. */
 export function drawBehaviour(chance: Chance, order: Order): Behaviour {
   const what = chance.next();
-  const quick = chance.maybe(0.8) ? chance.whole(20, 4000) : chance.whole(4000, 30_000);
+  const quick = chance.maybe(0.7)
+    ? chance.whole(20, 4000)
+    : chance.maybe(0.7)
+      ? chance.whole(4000, 30_000)
+      : chance.whole(30_000, 200_000);
   const good: Behaviour = {
     ms: quick,
     exit: 0,
@@ -135,6 +172,12 @@ export const TROUBLES = [
   'cut at a request',
   'cut at a request',
   'cut at a request',
+  'unplug',
+  'unplug',
+  'unplug for long',
+  'unplug for long',
+  'unplug for good',
+  'power off',
   'refuse',
   'slow',
   'disk full',
@@ -145,26 +188,50 @@ export const TROUBLES = [
   'kill tool',
   'reboot',
   'wipe',
+  'wipe home',
   'kill sessions',
   'scribble',
   'tear',
+  'double',
+  'mute',
+  'sweep late',
   'jump',
   'sleep',
+  'copy',
+  'take over',
+  'take over',
+  'take over',
+  'rival',
   'cancel',
   'cancel',
   'retry',
+  'retry dead',
+  'retry dead',
   'pause',
   'resume',
   'restart',
   'submit',
+  'reload nodes',
+  'reload agents',
 ] as const;
 export type Trouble = (typeof TROUBLES)[number];
 
+/** Troubles that mean something only together. */
+const THEMES: readonly (readonly Trouble[])[] = [
+  ['unplug for long', 'retry dead', 'retry dead'],
+  ['unplug for long', 'unplug for good', 'retry dead', 'cancel', 'kill at once'],
+  ['copy', 'take over', 'restart', 'unplug for long', 'kill worker'],
+  ['take over', 'kill at a request', 'cut at a request', 'rival'],
+  ['wipe home', 'kill at a request', 'cut at a request', 'cut silently'],
+  ['reload nodes', 'reload agents', 'unplug for long', 'kill at once'],
+];
+
 /** What goes wrong, by simulated ms from the beginning, in order. */
 export function drawTroubles(chance: Chance): { at: number; what: Trouble }[] {
-  const span = chance.whole(5, 90) * 1000;
-  const count = chance.maybe(0.1) ? 0 : chance.whole(1, 14);
-  const kinds = chance.maybe(0.5) ? TROUBLES : [chance.pick(TROUBLES), chance.pick(TROUBLES), chance.pick(TROUBLES)];
+  const span = (chance.maybe(0.7) ? chance.whole(5, 90) : chance.whole(90, 400)) * 1000;
+  const count = chance.maybe(0.1) ? 0 : chance.whole(1, 16);
+  const few = [chance.pick(TROUBLES), chance.pick(TROUBLES), chance.pick(TROUBLES)];
+  const kinds = chance.maybe(0.4) ? TROUBLES : chance.maybe(0.6) ? few : chance.pick(THEMES);
   return Array.from({ length: count }, () => ({ at: Math.floor(span * chance.next()), what: chance.pick(kinds) })).sort(
     (a, b) => a.at - b.at,
   );

@@ -9,10 +9,16 @@ import type { NodeProgram } from '../../controller/node/program.ts';
 import type { PretendNode } from '../../controller/transport/pretend.ts';
 import type { Stream, Transport } from '../../controller/transport/transport.ts';
 import type { SimulatedClock } from './clock.ts';
+import { createLife, type Life, never } from './life.ts';
 
-/** A controller that can be killed at any await: from then on nothing of it reaches the ledger, a node or the clock. */
+/**
+ * A controller that can be killed at any await: from then on nothing of it reaches the ledger, a node or the clock. Frozen,
+ * nothing of it runs, its connections stay open and nobody reads them.
+ */
 export interface Controller {
   readonly world: World;
+  readonly life: Pick<Life, 'is' | 'freeze'>;
+  thaw(): Promise<void>;
   /** What its last tick planned; null before the first. */
   readonly plan: Plan | null;
   readonly ticks: number;
@@ -30,20 +36,16 @@ export interface ControllerSetting {
   nodes: ReadonlyMap<string, PretendNode>;
   random(bytes: number): Uint8Array;
   program: NodeProgram;
+  /** Its `machine` is also the name of its ways to nodes. */
   identity: World['identity'];
   /** Sees each request to a node and lets it go out by calling `write`; here a kill or a cut falls on its very moment. */
   onRequest?: (node: string, verb: string, write: () => void) => void;
 }
 
-/** Stands still for ever: what a killed process awaits. */
-function never<T>(): Promise<T> {
-  return new Promise(() => {});
-}
-
 /** Opens the ledger and begins to run. */
 export async function openController(setting: ControllerSetting): Promise<Controller> {
   const { fleet, clock, program, identity } = setting;
-  let isAlive = true;
+  const life = createLife();
   let broken: unknown;
   let plan: Plan | null = null;
   let ticks = 0;
@@ -51,7 +53,7 @@ export async function openController(setting: ControllerSetting): Promise<Contro
   await readFleetState(ledger); // the connection is made now, so that a kill always finds it to close
   const bell = createBell();
   const fail = (error: unknown) => {
-    if (isAlive) broken ??= error;
+    if (life.is !== 'dead') broken ??= error;
   };
   const world: World = {
     fleet,
@@ -59,16 +61,17 @@ export async function openController(setting: ControllerSetting): Promise<Contro
     clock: {
       now: clock.now,
       monotonic: clock.monotonic,
-      sleep: (ms, signal) => (isAlive ? clock.sleep(ms, signal).then(() => (isAlive ? undefined : never())) : never()),
+      sleep: (ms, signal) => (life.is === 'dead' ? never() : clock.sleep(ms, signal).then(() => life.pass(undefined))),
     },
     random: setting.random,
     openTransport: ({ name }) => {
       const node = setting.nodes.get(name);
       if (!node) throw new Error(`no node ${name} in this world`);
-      return mortal(name, node.transport, setting, () => isAlive);
+      return mortal(name, node.reach(identity.machine), setting, life);
     },
     memory: {
       since: clock.monotonic(),
+      isTakenOver: false,
       places: new Map((await readAgents(ledger)).map(({ number, node }) => [number, node])),
       nodes: new Map(
         (await readNodes(ledger)).map(({ name, vcpu, memoryGiB, epoch }) => [name, { vcpu, memoryGiB, epoch }]),
@@ -90,6 +93,8 @@ export async function openController(setting: ControllerSetting): Promise<Contro
   run({ world, bell, inbox: null, obey, signal: new AbortController().signal, isDone }).catch(fail);
   return {
     world,
+    life,
+    thaw: () => life.thaw(clock.settle),
     get plan() {
       return plan;
     },
@@ -105,44 +110,40 @@ export async function openController(setting: ControllerSetting): Promise<Contro
         return undefined;
       }),
     kill: () => {
-      isAlive = false;
+      life.kill();
       void ledger.destroy(); // what was not committed is rolled back
     },
   };
 }
 
-function mortal(
-  name: string,
-  transport: Transport,
-  { onRequest }: ControllerSetting,
-  isAlive: () => boolean,
-): Transport {
+function mortal(name: string, transport: Transport, { onRequest }: ControllerSetting, life: Life): Transport {
   const request = (text: string, write: () => void) =>
     onRequest ? onRequest(name, text.split(' ', 2)[1]?.trim() ?? '', write) : write();
   return {
-    run: async (command, signal) => {
-      const outcome = isAlive() ? await transport.run(command, signal) : await never<never>();
-      return isAlive() ? outcome : never();
-    },
+    run: async (command, signal) => (life.is === 'dead' ? never() : life.pass(await transport.run(command, signal))),
     open: async (words, onLine) => {
-      if (!isAlive()) return never();
-      const stream = await transport.open(words, (line) => (isAlive() ? onLine(line) : undefined));
-      return isAlive() ? mortalStream(stream, request, isAlive) : never();
+      if (life.is === 'dead') return never();
+      const opening = transport.open(words, (line) => life.act(() => onLine(line)));
+      void opening.then((stream) => (life.is === 'dead' ? stream.close() : undefined)).catch(() => {});
+      return mortalStream(await outliving(opening, life), request, life);
     },
     terminal: transport.terminal,
     close: async () => {},
   };
 }
 
-function mortalStream(
-  stream: Stream,
-  request: (text: string, write: () => void) => void,
-  isAlive: () => boolean,
-): Stream {
+/** What comes of it, also a failure, reaches only a process that runs. */
+async function outliving<T>(work: Promise<T>, life: Life): Promise<T> {
+  await work.catch(() => {});
+  await life.pass(undefined);
+  return work;
+}
+
+function mortalStream(stream: Stream, request: (text: string, write: () => void) => void, life: Life): Stream {
   return {
-    write: (text) => (isAlive() ? request(text, () => stream.write(text)) : undefined),
-    forward: (port, target) => (isAlive() ? stream.forward(port, target) : never<number>()),
-    close: () => (isAlive() ? stream.close() : undefined),
-    ended: stream.ended.then((why) => (isAlive() ? why : never<string>())),
+    write: (text) => life.act(() => request(text, () => stream.write(text))),
+    forward: (port, target) => (life.is === 'dead' ? never() : outliving(stream.forward(port, target), life)),
+    close: () => life.act(() => stream.close()),
+    ended: stream.ended.then((why) => new Promise((resolve) => life.act(() => resolve(why)))),
   };
 }

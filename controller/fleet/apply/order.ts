@@ -40,12 +40,14 @@ export async function buildOrder(world: World, wanted: Wanted): Promise<Ordering
   const root = sight?.link?.greeting.root;
   if (!sight || root === undefined) return { is: 'later' };
   if (!task || !kind) return { is: 'impossible', reason: `its kind ${wanted.kind} is not in the fleet file any more` };
+  const endpoint = endpointOf(kind, sight, wanted);
+  if (kind.endpoint !== null && endpoint === null) return { is: 'later' }; // never by the tool's own default instead
   const secrets = await readSecrets(world, kind);
   if (secrets instanceof FleetError) return { is: 'impossible', reason: secrets.message };
   const tool = toolOf(kind);
   const cwd = workPlace(world, task, wanted, root);
   const launch = tool.launch({
-    kind: { ...kind, endpoint: endpointOf(kind, sight, wanted) },
+    kind: { ...kind, endpoint },
     agentFolder: agentFolder(root, wanted.agent),
     cwd,
     promptFile: promptFile(root, wanted.attempt),

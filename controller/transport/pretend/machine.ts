@@ -70,8 +70,20 @@ export interface Worker {
   tool: { execution: Execution; behaviour: Behaviour } | null;
 }
 
+/** What a controller was obeyed in, in order. */
+export interface Deed {
+  verb: 'hello' | 'start' | 'stop';
+  /** Empty for a greeting. */
+  attempt: string;
+  /** Which controller's way it came by. */
+  from: string;
+  /** Who owned the machine before. */
+  owner: string;
+}
+
 export interface Machine {
   readonly setting: MachineSetting;
+  /** Empty: its folder was never there, or is gone. */
   owner: string;
   epoch: number;
   boot: string;
@@ -86,10 +98,18 @@ export interface Machine {
   /** Pumps of the conversations now open. */
   readonly listeners: Set<(line: string) => void>;
   readonly executions: Execution[];
+  readonly deeds: Deed[];
   /** Ends the conversation that now drives the machine. */
   endServer: (() => void) | null;
   isDiskFull: boolean;
   hasTmux: boolean;
+  /** Control groups own processes: what an earlier attempt of an agent left ends when the next one begins. */
+  hasGroups: boolean;
+  hasProgram: boolean;
+  /** By how much the sweep is late, in ms. */
+  sweepLagMs: number;
+  /** Monotonic ms until which lines of the journal are lost. */
+  muteUntil: number;
   /** Where the next line of the journal is cut; null: nowhere. */
   tornAt: number | null;
 }
@@ -109,9 +129,14 @@ export function createMachine(setting: MachineSetting): Machine {
     sessions: new Set(),
     listeners: new Set(),
     executions: [],
+    deeds: [],
     endServer: null,
     isDiskFull: false,
     hasTmux: true,
+    hasGroups: true,
+    hasProgram: true,
+    sweepLagMs: 0,
+    muteUntil: 0,
     tornAt: null,
   };
   reboot(machine);
@@ -142,12 +167,19 @@ export function reboot(machine: Machine): void {
   machine.boot = `boot-${machine.life}-${Math.floor(random() * 1e9)}`;
 }
 
+/** Its folder is removed as a whole. What runs goes on, unknown to everybody; whoever greets next is the owner. */
+export function wipeHome(machine: Machine): void {
+  for (const files of [machine.locks, machine.open, machine.folders, machine.sessions]) files.clear();
+  Object.assign(machine, { owner: '', epoch: 0, bootSeen: '', hasProgram: false });
+}
+
 export function end(execution: Execution, at: number, how: 'itself' | 'killed', exit: number | null): void {
   Object.assign(execution, { endedAt: at, end: how, exit });
 }
 
 /** One line for every conversation that listens; what nobody hears is in the folders. */
 export function journal(machine: Machine, line: string): void {
+  if (machine.setting.clock.monotonic() < machine.muteUntil) return;
   const told = line.slice(0, machine.tornAt ?? line.length);
   machine.tornAt = null;
   for (const listen of machine.listeners) listen(told);

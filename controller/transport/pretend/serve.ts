@@ -1,5 +1,5 @@
 import { journal, later, type Machine, numberWord, type Order } from './machine.ts';
-import { askToEnd, emptyFolder, endFormerBoots, sweepUnclaimed, work } from './work.ts';
+import { askToEnd, emptyFolder, endFormerBoots, killTool, sweepUnclaimed, work } from './work.ts';
 
 /** One conversation of a pretend machine: the line protocol of the node program's `serve`, word for word. */
 
@@ -12,6 +12,8 @@ export interface Server {
 
 interface Conversation {
   machine: Machine;
+  /** Which controller's way it came by. */
+  from: string;
   say(line: string): void;
   epoch: number | null;
   isOver: boolean;
@@ -20,15 +22,23 @@ interface Conversation {
 }
 
 const PROTOCOL = 1;
+const PROGRAM_WANTED = 'N';
 const REPORT_MS = 2000;
 const RETOLD_REPORTS = 10;
 const CHUNK_CHARS = 3800;
 
-/** `over` is called once, when the server process is gone. */
-export function openServer(machine: Machine, say: (line: string) => void, over: (why: string) => void): Server {
+/** `programBytes`: of the program that comes first where there is none. `over` is called once, when the server process is gone. */
+export function openServer(
+  machine: Machine,
+  { from, programBytes }: { from: string; programBytes: number },
+  say: (line: string) => void,
+  over: (why: string) => void,
+): Server {
   let rest: Buffer<ArrayBufferLike> = Buffer.alloc(0);
+  let wanted = machine.hasProgram ? 0 : programBytes;
   const conversation: Conversation = {
     machine,
+    from,
     say: (line) => {
       if (!conversation.isOver) say(line);
     },
@@ -42,10 +52,18 @@ export function openServer(machine: Machine, say: (line: string) => void, over: 
     },
     hear: (line) => conversation.say(`J ${line}`),
   };
-  conversation.say(`H ${PROTOCOL} 1`);
+  const speak = () => conversation.say(wanted > 0 ? PROGRAM_WANTED : `H ${PROTOCOL} 1`);
+  speak();
   return {
     take: (chunk) => {
       rest = Buffer.concat([rest, chunk]);
+      if (wanted > 0 && rest.length < wanted) return;
+      if (wanted > 0) {
+        rest = rest.subarray(wanted);
+        wanted = 0;
+        machine.hasProgram = true;
+        speak();
+      }
       for (let request = cutRequest(rest); request && !conversation.isOver; request = cutRequest(rest)) {
         rest = request.rest;
         obey(conversation, request.words, request.payload);
@@ -99,7 +117,9 @@ function answerTo(
   words: readonly string[],
   payload: readonly string[],
 ): Answer {
-  const { machine } = conversation;
+  const { machine, from } = conversation;
+  if (verb === 'start' || verb === 'stop')
+    machine.deeds.push({ verb, attempt: words[0] ?? '', from, owner: machine.owner });
   switch (verb) {
     case 'start':
       return startAttempt(machine, words, payload);
@@ -109,7 +129,7 @@ function answerTo(
       tellEvidence(conversation, id, words[0] ?? '');
       return { ok: true };
     case 'ack':
-      for (const attempt of words) machine.open.delete(attempt);
+      for (const attempt of words) if (machine.folders.get(attempt)?.end) machine.open.delete(attempt);
       return { ok: true };
     case 'sessions':
       if (!machine.hasTmux) return refusal('tmux', 'tmux is not installed');
@@ -129,6 +149,7 @@ function hello(conversation: Conversation, words: readonly string[]): Answer {
   const [ledger = '', controller = '', epoch = '0', takeOver = '0'] = words;
   const owner = `${ledger} ${controller}`;
   if (machine.owner !== '' && machine.owner !== owner && takeOver !== '1') return refusal('owned', machine.owner);
+  machine.deeds.push({ verb: 'hello', attempt: '', from: conversation.from, owner: machine.owner });
   machine.owner = owner;
   machine.epoch = Math.max(machine.epoch, Number(epoch)) + 1;
   if (machine.endServer !== conversation.leave) machine.endServer?.();
@@ -211,10 +232,14 @@ function orderOf(attempt: string, agent: number, tool: string, run: string, prom
 
 function stopAttempt(
   machine: Machine,
-  [attempt = '', reason = '']: readonly string[],
-): 'buried' | 'ended' | 'stopping' {
+  [attempt = '', reason = '', orphan]: readonly string[],
+): 'absent' | 'buried' | 'ended' | 'stopping' {
   const known = machine.locks.get(attempt);
-  if (known === undefined) machine.locks.set(attempt, 'buried');
+  if (orphan === 'orphan' && known === undefined && !machine.open.has(attempt)) return 'absent';
+  if (known === undefined) {
+    machine.locks.set(attempt, 'buried');
+    killTool(machine, attempt); // its folder may have been removed while it ran: nothing is buried alive
+  }
   if (known === undefined || known === 'buried') return 'buried';
   const record = machine.folders.get(attempt)?.end;
   if (record) {

@@ -29,9 +29,9 @@ export function work(machine: Machine, order: Order): void {
       return;
     }
     folder.claimed = true;
-    machine.workers.set(order.attempt, worker);
     journal(machine, `start ${order.attempt} ${numberWord(order.agent)}`);
-    killRest(machine, order.agent);
+    if (machine.hasGroups) killRest(machine, order.agent);
+    machine.workers.set(order.attempt, worker);
     if (folder.stop === null) runTool(machine, worker, folder);
     else finish(machine, worker, 0);
   });
@@ -96,7 +96,12 @@ export function askToEnd(machine: Machine, attempt: string, reason: string): voi
   if (!folder || (folder.claimed && !worker?.isAlive)) return;
   folder.stop ??= reason;
   if (worker?.tool?.behaviour.listens) later(machine, 20, () => endTool(machine, worker, 143));
-  later(machine, GRACE_MS + machine.setting.random() * SWEEP_MS, () => killTool(machine, attempt));
+  later(machine, GRACE_MS + nextSweep(machine), () => killTool(machine, attempt));
+}
+
+/** Ms until the sweep comes by. */
+function nextSweep({ setting, sweepLagMs }: Machine): number {
+  return setting.random() * SWEEP_MS + sweepLagMs;
 }
 
 function endTool(machine: Machine, worker: Worker, exit: number): void {
@@ -115,7 +120,7 @@ export function killWorker(machine: Machine, attempt: string): void {
   if (!worker?.isAlive) return;
   worker.isAlive = false;
   const claimed = machine.folders.get(attempt)?.claimed ?? false;
-  later(machine, claimed ? machine.setting.random() * SWEEP_MS : UNCLAIMED_MS, () => giveUp(machine, attempt));
+  later(machine, claimed ? nextSweep(machine) : UNCLAIMED_MS, () => giveUp(machine, attempt));
 }
 
 /** An order that was written down but whose worker was never begun is given up by the sweep. */
@@ -130,7 +135,7 @@ export function wipe(machine: Machine, attempt: string): void {
   const folder = machine.folders.get(attempt);
   if (!folder) return;
   machine.folders.delete(attempt);
-  later(machine, UNCLAIMED_MS, () => giveUp(machine, attempt, folder.order));
+  later(machine, UNCLAIMED_MS + machine.sweepLagMs, () => giveUp(machine, attempt, folder.order));
 }
 
 function giveUp(machine: Machine, attempt: string, wiped?: Order): void {

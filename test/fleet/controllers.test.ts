@@ -1,0 +1,125 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Fleet } from '../../controller/config/fleet.ts';
+import { inTransaction } from '../../controller/ledger/ledger.ts';
+import { readAgents, readTask } from '../../controller/ledger/read.ts';
+import { acceptTasks } from '../../controller/ledger/tasks.ts';
+import { createPretendNode, type PretendNode } from '../../controller/transport/pretend.ts';
+import { createChance } from '../stories/draw.ts';
+import { aFleet, aNode } from '../support/builders.ts';
+import { createClock, type SimulatedClock } from '../support/clock.ts';
+import { type Controller, openController } from '../support/world.ts';
+
+/** The loop with a pretend node, where one sentence is worth more than a seed. */
+
+const FORGED = '01900000-0000-7000-8000-000000000000';
+const endless = { ms: 600_000, exit: 0, first: '', last: '', err: '', usage: '', talks: true, listens: true };
+const fleet = aFleet({ nodes: [aNode({ name: 'n', vcpu: 4, memoryGiB: 16 })], agents: { count: 3 } });
+let ledgers = 0;
+let clock: SimulatedClock;
+let node: PretendNode;
+let controllers: Controller[];
+
+beforeEach(() => {
+  clock = createClock();
+  const machine = { name: 'n', clock, random: () => 0.5, vcpu: 4, memoryKiB: 2 ** 24 };
+  node = createPretendNode({ ...machine, script: () => endless });
+  controllers = [];
+});
+
+afterEach(() => {
+  for (const controller of controllers) controller.kill();
+});
+
+function newPath(): string {
+  ledgers += 1;
+  return `file:/controllers-${process.pid}-${ledgers}?vfs=memdb`;
+}
+
+/** A controller of its own ledger, at work for 3 s. */
+async function open(machine: string, different: { takeOver?: boolean; fleet?: Fleet } = {}): Promise<Controller> {
+  const controller = await openController({
+    fleet: different.fleet ?? fleet,
+    path: newPath(),
+    clock,
+    nodes: new Map([['n', node]]),
+    random: createChance(ledgers).bytes,
+    program: { text: 'pretend', hash: '0123456789abcdef' },
+    identity: { ledger: 'L', machine, takeOver: different.takeOver ?? false },
+  });
+  controllers.push(controller);
+  await clock.advance(3000);
+  return controller;
+}
+
+async function submit({ world }: Controller, ...ids: string[]): Promise<void> {
+  const specs = ids.map((id) => ({ id, run: 'true' }));
+  await inTransaction(world.ledger, (tx) => acceptTasks(tx, specs, clock.now()));
+  world.wake();
+}
+
+const stateOf = (controller: Controller) => controller.world.sights.get('n')?.state;
+
+describe('two controllers', () => {
+  test('that were both told to take over do not take a node from each other in turns: the later one has it', async () => {
+    const first = await open('A', { takeOver: true });
+    const second = await open('B', { takeOver: true });
+    await clock.advance(60_000);
+    expect([stateOf(first), stateOf(second)]).toEqual(['degraded', 'up']);
+    expect(node.machine.deeds.map(({ from }) => from)).toEqual(['A', 'B']);
+    expect(first.world.sights.get('n')?.refusal?.code).toBe('owned-by-another');
+  });
+
+  test('one frozen while the other takes over begins nothing when it is awake again', async () => {
+    const first = await open('A');
+    first.life.freeze();
+    const second = await open('B', { takeOver: true });
+    await submit(first, 'late');
+    await first.thaw();
+    await clock.advance(60_000);
+    expect([stateOf(first), stateOf(second)]).toEqual(['degraded', 'up']);
+    expect(node.machine.executions).toEqual([]);
+    expect((await readTask(first.world.ledger, 'late'))?.state).toBe('queued');
+  });
+});
+
+describe('a controller', () => {
+  test('asks but once to end what an agent forged into the journal', async () => {
+    const controller = await open('A');
+    node.scribble(`start ${FORGED} 001`);
+    await clock.advance(20_000);
+    expect(node.machine.deeds.filter(({ verb }) => verb === 'stop')).toHaveLength(1);
+    expect(controller.plan?.stop).toEqual([]);
+  });
+
+  test('forgets an agent that left with the fleet’s size once its work has ended', async () => {
+    const controller = await open('A');
+    await submit(controller, 't1', 't2', 't3');
+    await clock.advance(10_000);
+    controller.world.fleet = { ...fleet, agents: { ...fleet.agents, count: 1 } };
+    await clock.advance(10_000);
+    const numbers = async () => (await readAgents(controller.world.ledger)).map(({ number }) => number);
+    expect(await numbers()).toEqual([1, 2, 3]);
+    await clock.advance(700_000);
+    expect(await numbers()).toEqual([1]);
+  });
+
+  test('whose ledger was put back is told once more of an end that was acknowledged since', async () => {
+    const controller = await open('A');
+    await submit(controller, 't1');
+    await clock.advance(500);
+    node.killTool(node.machine.executions[0]?.attempt ?? '');
+    await clock.advance(100);
+    const attempt = node.machine.executions[0]?.attempt ?? '';
+    expect(node.machine.open.has(attempt)).toBe(false); // acknowledged
+    await controller.world.ledger
+      .updateTable('attempt')
+      .set({ state: 'intended', started_at: null, ended_at: null, verdict: null })
+      .where('id', '=', attempt)
+      .execute();
+    await controller.world.ledger.updateTable('task').set({ state: 'running' }).where('id', '=', 't1').execute();
+    node.cut('clean', { toNode: 0, toController: 0 });
+    await clock.advance(8000);
+    const [row] = await controller.world.ledger.selectFrom('attempt').selectAll().where('id', '=', attempt).execute();
+    expect(row).toMatchObject({ state: 'ended', verdict: 'killed' });
+  });
+});
