@@ -54,9 +54,9 @@ take_node() {
 
 tell_node() { # ID
   local text=${FLEET_ROOT//\\/\\\\}
-  printf 'A %s {"ok":true,"protocol":%s,"epoch":%s,"boot":"%s","root":"%s","vcpu":%s,"memoryKiB":%s,"tmux":"%s","jq":%s,"cgroup":%s,"holds":"%s"}\n' \
+  printf 'A %s {"ok":true,"protocol":%s,"epoch":%s,"boot":"%s","root":"%s","vcpu":%s,"memoryKiB":%s,"tmux":"%s","jq":%s,"cgroup":%s,"holds":"%s","folder":"%s"}\n' \
     "$1" "$PROTOCOL" "$EPOCH" "$BOOT" "${text//\"/\\\"}" "$(nproc)" "$(awk '/^MemTotal:/ { print $2 }' /proc/meminfo)" \
-    "$(tmux -V 2>/dev/null | tr -cd '0-9.')" "$(is_there jq)" "$([ -n "$CGROUP" ] && echo true || echo false)" "$HOLDS"
+    "$(timeout -k 1 3 tmux -V 2>/dev/null | tr -cd '0-9.')" "$(is_there jq)" "$([ -n "$CGROUP" ] && echo true || echo false)" "$HOLDS" "$(stat -c %d-%i "$FLEET_ROOT")"
 }
 
 is_there() { if command -v "$1" >/dev/null 2>&1; then echo true; else echo false; fi; }

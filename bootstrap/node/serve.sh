@@ -69,8 +69,11 @@ tell_report() {
   local line
   tell_file_of_report
   line=$(tmux_here list-sessions -F '#{session_name}' 2>/dev/null)
-  # 124: tmux did not answer, which is not the same as "no windows".
-  [ $? -ge 124 ] || printf 'R sessions %s\n' "${line//$'\n'/ }"
+  case $? in
+    127) printf 'R tmux absent\n' ;;
+    124 | 125 | 126 | 137) ;; # it did not answer, which is not the same as "no windows"
+    *) printf 'R sessions %s\n' "${line//$'\n'/ }" ;;
+  esac
   start_sweep
   # Ends that nobody acknowledged: a torn line of the journal, or evidence that could not be read in its moment.
   TOLD=$(((TOLD + 1) % 10))

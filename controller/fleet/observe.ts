@@ -1,7 +1,7 @@
-import { toFleetError } from '../errors.ts';
+import { FleetError, toFleetError } from '../errors.ts';
 import type { Greeting } from '../node/greeting.ts';
 import type { AttemptRecord } from '../node/journal.ts';
-import { type LinkEvents, openLink } from '../node/link.ts';
+import { type Link, type LinkEvents, openLink } from '../node/link.ts';
 import type { Node } from '../node/node.ts';
 import type { ReportLine } from '../node/report.ts';
 import type { Observation } from './observation.ts';
@@ -90,6 +90,7 @@ async function connect(world: World, sight: Sight): Promise<void> {
     const takeOver = mayTakeOver(world, sight);
     const link = await openLink(setting, { ...world.identity, takeOver, epoch: sight.epoch }, events);
     if (world.sights.get(sight.name) !== sight) return link.close(); // it left the fleet meanwhile
+    refuseTwin(world, sight, link);
     heard.link = link;
     const { greeting } = link;
     Object.assign(sight, {
@@ -121,12 +122,29 @@ async function connect(world: World, sight: Sight): Promise<void> {
     sight.retryAt = clock.monotonic() + backoff(world, sight.failures);
     const failure = toFleetError(error);
     sight.refusal = failure.code === 'owned-by-another' ? failure : null;
+    if (failure.code === 'config-invalid') sight.retryAt = Number.POSITIVE_INFINITY; // every try would disturb its twin
     if (sight.refusal && sight.wasOurs) world.memory = { ...world.memory, isTakenOver: true };
     lose(sight, failure.hint ? `${failure.message}. ${failure.hint}` : failure.message, clock.monotonic());
   } finally {
     sight.connecting = false;
     world.wake();
   }
+}
+
+/** Two nodes that are one machine would take it from each other for ever. */
+function refuseTwin({ sights }: World, sight: Sight, link: Link): void {
+  const { boot, folder } = link.greeting;
+  const twin = [...sights.values()].find(
+    (each) => each !== sight && folder !== '' && each.place === `${boot} ${folder}`,
+  );
+  if (!twin) {
+    sight.place = `${boot} ${folder}`;
+    return;
+  }
+  link.close();
+  throw new FleetError('config-invalid', `${sight.name} and ${twin.name} are one and the same machine`, {
+    hint: 'Take one of them out of the fleet file; fleet reload.',
+  });
 }
 
 /**
@@ -203,8 +221,10 @@ function takeReport(world: World, sight: Sight, line: ReportLine): void {
     const names = new Set(line.names);
     const changed =
       sight.sessions === null ||
+      sight.hasTmux !== (line.names !== null) ||
       names.size !== sight.sessions.size ||
       [...names].some((name) => !sight.sessions?.has(name));
+    sight.hasTmux = line.names !== null;
     sight.sessions = names;
     for (const name of names) sight.made.add(name);
     if (changed) world.wake();

@@ -22,6 +22,8 @@ interface Published {
   /** How each node was, as far as it is news: see `standing`. */
   standings: ReadonlyMap<string, string>;
   placement: string;
+  /** Why tasks wait that were looked at. */
+  waiting: string;
   agents: Map<number, string>;
 }
 
@@ -34,6 +36,7 @@ export async function publish(world: World, desired: Desired, snapshot: Snapshot
     nodes: '',
     standings: new Map<string, string>(),
     placement: '',
+    waiting: '{}',
     agents: new Map<number, string>(),
   };
   const nodes = world.fleet.nodes.map((node) => nodeView(world, node.name, now));
@@ -46,11 +49,14 @@ export async function publish(world: World, desired: Desired, snapshot: Snapshot
   );
   const state = nextState(world, desired, snapshot, plan);
   const placement = JSON.stringify({ ...desired.placement, unsized: desired.unsized });
-  const isNews = nodesText !== last.nodes || placement !== last.placement || state !== snapshot.state;
+  const waiting = JSON.stringify(Object.fromEntries(plan.waiting.map(({ task, reason }) => [task, reason])));
+  const isNews =
+    waiting !== last.waiting || nodesText !== last.nodes || placement !== last.placement || state !== snapshot.state;
   if (!isBeat && !isNews && changed.length === 0) return;
   await inTransaction(world.ledger, async (tx) => {
     await saveSights(tx, isBeat || nodesText !== last.nodes ? nodes : [], changed);
     if (placement !== last.placement) await writeMeta(tx, 'placement', placement);
+    if (waiting !== last.waiting) await writeMeta(tx, 'waiting', waiting);
     if (isBeat) await beat(tx, world, desired, agents, now);
     if (state !== snapshot.state) await moveFleet(tx, state, now);
     await record(tx, nodeNews(world, last.standings, now));
@@ -60,6 +66,7 @@ export async function publish(world: World, desired: Desired, snapshot: Snapshot
     nodes: nodesText,
     standings: new Map([...world.sights.values()].map((sight) => [sight.name, standing(sight)])),
     placement,
+    waiting,
     agents: new Map(agents.map((agent) => [agent.number, keyOf(agent)])),
   });
   if (state !== snapshot.state) world.wake();
@@ -113,8 +120,14 @@ function nextState(world: World, desired: Desired, { state, open, ready }: Snaps
   if (state === 'INITIALIZING' && isEverySizeKnown && isAnybodyHeard) return 'READY';
   if (state === 'READY' && (open.length > 0 || ready.length > 0)) return 'RUNNING';
   if (state === 'SCALING' && plan.openSessions.length === 0 && plan.closeSessions.length === 0) return 'RUNNING';
-  if (state === 'DRAINING' && open.length === 0 && plan.closeSessions.length === 0) return 'TERMINATED';
+  if (state === 'DRAINING' && plan.closeSessions.length === 0 && open.every((attempt) => isBeyondReach(world, attempt)))
+    return 'TERMINATED';
   return state;
+}
+
+/** Nothing that this controller waits for: parked, or to be ended at once on a node that is not heard. The next start takes it up. */
+function isBeyondReach({ sights }: World, { isParked, stopping, node }: OpenAttempt): boolean {
+  return isParked || (stopping === 'shutdown' && !isUp(sights.get(node)));
 }
 
 function keyOf({ since: _, evidence, ...agent }: AgentView): string {
@@ -132,9 +145,15 @@ function nodeView(world: World, name: string, now: number): NodeView {
     memoryGiB: node?.memoryGiB ?? sight?.memoryGiB ?? null,
     boot: sight?.boot ?? null,
     epoch: sight?.epoch ?? 0,
-    evidence: printable(sight?.evidence ?? 'not greeted yet'),
-    seenAt: sight?.link ? Math.round(now - Math.max(0, world.clock.monotonic() - sight.heardAt)) : null,
+    evidence: printable(evidenceOf(world, sight)),
+    seenAt: sight && sight.heardAt > 0 ? Math.round(now - Math.max(0, world.clock.monotonic() - sight.heardAt)) : null,
   };
+}
+
+function evidenceOf({ clock }: World, sight: Sight | undefined): string {
+  if (!sight) return 'not greeted yet';
+  const full = Math.ceil((sight.fullUntil - clock.monotonic()) / 1000);
+  return full > 0 ? `no room left on its disk: begins nothing for ${full} s` : sight.evidence;
 }
 
 function agentViews(world: World, desired: Desired, { open, paused }: Snapshot, now: number): AgentView[] {
@@ -162,7 +181,10 @@ function agentState(
   isPaused: boolean,
 ): Pick<AgentView, 'state' | 'evidence'> {
   if (!isUp(sight)) return { state: 'unknown', evidence: sight?.evidence ?? 'its node was never seen' };
-  if (attempt) return { state: 'busy', evidence: busyEvidence(world, agent, sight, attempt) };
+  if (attempt) {
+    const rest = isPaused ? '; paused: gets nothing after it' : '';
+    return { state: 'busy', evidence: `${busyEvidence(world, agent, sight, attempt)}${rest}` };
+  }
   if (isPaused) return { state: 'paused', evidence: 'paused by a person' };
   if (!sight.hasTmux) return { state: 'idle', evidence: 'no tmux on the node: works, but cannot be attached to' };
   if (sight.sessions === null) return { state: 'starting', evidence: 'the node has not reported its windows yet' };
@@ -173,6 +195,12 @@ function agentState(
     : { state: 'starting', evidence: `window ${name} is being made` };
 }
 
+/** An old report must not look like a new one. */
+function ageOf({ clock }: World, heardAt: number): string {
+  const seconds = Math.round((clock.monotonic() - heardAt) / 1000);
+  return seconds > 5 ? ` as told ${seconds} s ago` : '';
+}
+
 /** Process, transcript and window are three signals; each is said for itself. */
 function busyEvidence(world: World, agent: Agent, sight: Sight, attempt: OpenAttempt): string {
   const what = `attempt ${attempt.id} ${attempt.state}${attempt.stopping ? `, being ended: ${attempt.stopping}` : ''}`;
@@ -180,7 +208,7 @@ function busyEvidence(world: World, agent: Agent, sight: Sight, attempt: OpenAtt
   const process = sight.attempts.has(attempt.id) ? 'held by its node' : 'being sent';
   const window = sight.sessions?.has(sessionName(world.fleet.name, agent.number)) ? 'window there' : 'window not seen';
   const transcript = progress
-    ? `${progress.bytes} bytes of output, silent for ${progress.silentSeconds} s`
+    ? `${progress.bytes} bytes of output, silent for ${progress.silentSeconds} s${ageOf(world, progress.heardAt)}`
     : 'no report of its output yet';
   return `${what}${PROGRESS_MARK}${process}, ${transcript}, ${window}`;
 }

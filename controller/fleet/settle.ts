@@ -70,7 +70,6 @@ async function takeFrom(world: World, sight: Sight): Promise<void> {
 /** A node whose disk is full would take every task there is, and fail it: others take them meanwhile. */
 export function restUntilRoom(world: World, sight: Sight): void {
   sight.fullUntil = world.clock.monotonic() + FULL_MS;
-  sight.evidence = 'no room left on its disk: begins nothing for a while';
 }
 
 /** Lost with the link: the node tells the end again at the next greeting. */
@@ -104,7 +103,8 @@ async function readEnd(world: World, sight: Sight, end: EndRecord): Promise<EndR
   const kind = world.fleet.kinds.find(({ name }) => name === attempt.kind);
   const tool = kind ? toolOf(kind) : undefined;
   const reading = end.how === 'never' || !tool ? unreadable(end, kind?.name ?? attempt.kind) : tool.read(evidence);
-  return settlementOf(world, attempt, reading, evidence.exit, tool?.resumable ?? false);
+  const seconds = end.how === 'exited' ? end.seconds : null;
+  return { ...(await settlementOf(world, attempt, reading, evidence.exit, tool?.resumable ?? false)), seconds };
 }
 
 async function gather(sight: Sight, end: EndRecord): Promise<Evidence | undefined> {
@@ -155,6 +155,7 @@ export async function settlementOf(
           : 'ended',
     reading: { ...reading, conversation: reading.conversation ?? null },
     exit,
+    seconds: null,
     after: afterAttempt({
       policy: { retries: task?.retries ?? retries, platformRetries },
       counters: { faults: task?.faults ?? 0, platformFaults: task?.platformFaults ?? 0, waits: task?.waits ?? 0 },

@@ -54,6 +54,8 @@ export interface Sight extends Omit<NodeSight, 'sessions' | 'attempts' | 'runnin
   /** The node as it was configured when the way to it was opened. */
   node: Node;
   transport: Transport;
+  /** Boot and folder of its last greeting: which machine it is, whatever it is called. */
+  place: string;
   link: Link | null;
   /** Ports of its loopback by the endpoint on this side that each leads to. */
   tunnels: ReadonlyMap<string, number>;
@@ -95,6 +97,7 @@ export function newSight(node: Node, transport: Transport, now: number): Sight {
     name: node.name,
     node,
     transport,
+    place: '',
     tunnels: new Map(),
     tunnelsAt: Number.NEGATIVE_INFINITY,
     telling: new Set(),

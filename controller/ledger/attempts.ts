@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { Reading } from '../agent/tools/tool.ts';
 import { type AttemptState, FAULT_OF, type StopReason } from '../task/attempt.ts';
 import type { AfterAttempt } from '../task/retry.ts';
@@ -126,6 +127,8 @@ export interface Settlement {
   state: Extract<AttemptState, 'ended' | 'lost' | 'cancelled'>;
   reading: Reading;
   exit: number | null;
+  /** How long its node saw it run; null where nobody did. */
+  seconds: number | null;
   after: AfterAttempt;
   /** Whether a new attempt should go on with the conversation, on the same agent. */
   resume: boolean;
@@ -133,14 +136,18 @@ export interface Settlement {
 
 /** Ends an attempt and moves its task, once: an attempt that is not open any more changes nothing. */
 export async function settleAttempt(tx: Writing, settlement: Settlement, now: number): Promise<boolean> {
-  const { attempt, state, reading, exit } = settlement;
+  const { attempt, state, reading, exit, seconds } = settlement;
   await unparkAttempts(tx, [attempt], now); // its node is heard again
   const row = await tx
     .updateTable('attempt')
     .set({
       state,
       exit,
-      ended_at: now,
+      // Told late, after an outage: its node knows how long it ran.
+      ended_at:
+        seconds === null
+          ? now
+          : sql<number>`min(${now}, coalesce(started_at, ${now}) + ${Math.round(seconds * 1000) + 999})`,
       verdict: reading.verdict,
       message: reading.message,
       answer: reading.answer,

@@ -12,6 +12,8 @@ export const Greeting = z.object({
     .max(4096),
   vcpu: z.int().min(1),
   memoryKiB: z.int().min(0),
+  /** Tells folders of one boot apart: two names of one machine give the same. */
+  folder: z.string().max(64).default(''),
   tmux: z.string(),
   jq: z.boolean(),
   cgroup: z.boolean(),

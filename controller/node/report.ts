@@ -2,11 +2,13 @@
 export type ReportLine =
   | { is: 'machine'; uptimeSeconds: number; load: number; availableKiB: number }
   | { is: 'attempt'; attempt: string; agent: number; bytes: number; silentSeconds: number }
-  | { is: 'sessions'; names: readonly string[] };
+  /** null: there is no tmux on the node now. */
+  | { is: 'sessions'; names: readonly string[] | null };
 
 export function parseReportLine(line: string): ReportLine | undefined {
   const words = line.split(' ').filter((word) => word !== '');
   const number = (index: number) => Number(words[index]);
+  if (words[0] === 'tmux' && words[1] === 'absent') return { is: 'sessions', names: null };
   if (words[0] === 'sessions') return { is: 'sessions', names: words.slice(1) };
   if (words[0] === 'node' && words.length === 4) {
     const report = { is: 'machine' as const, uptimeSeconds: number(1), load: number(2), availableKiB: number(3) };

@@ -2,14 +2,15 @@ import { z } from 'zod';
 import { iso } from '../clock.ts';
 import { FleetError } from '../errors.ts';
 import { isStarting } from '../fleet/state.ts';
-import type { Ledger } from '../ledger/ledger.ts';
+import { type Ledger, readMeta } from '../ledger/ledger.ts';
 import { readHolder } from '../ledger/lock.ts';
-import { readFleetState, readRefusals, readTask } from '../ledger/read.ts';
+import { readAttempts, readFleetState, readRefusals, readTask } from '../ledger/read.ts';
+import { isOpen } from '../task/attempt.ts';
 import type { Task } from '../task/task.ts';
 import { type Context, type Look, OUTPUT_VERSION } from './operation.ts';
 import { readSeen, type Seen } from './status.ts';
 
-const REFUSALS_MS = 86_400_000;
+const REFUSALS_MS = 3_600_000;
 const Input = z.object({ task: z.string().optional() });
 const Output = z.object({ version: z.literal(OUTPUT_VERSION), lines: z.array(z.string()) });
 
@@ -28,7 +29,8 @@ export const explain: Look<z.infer<typeof Input>, z.infer<typeof Output>> = {
       };
     const seen = await readSeen(ledger, context.now, (await readHolder(fleet.stateFolder)) !== null);
     const lines = await explainFleet(context, ledger, seen);
-    if (id === undefined) return { version: OUTPUT_VERSION, lines };
+    if (id === undefined)
+      return { version: OUTPUT_VERSION, lines: [...lines, ...(await explainRefusals(context, ledger))] };
     const task = await readTask(ledger, id);
     if (!task)
       throw new FleetError('not-found', `no task is called ${id}`, { hint: 'fleet list tasks shows what there is.' });
@@ -50,7 +52,9 @@ async function explainFleet(context: Context, ledger: Ledger, { nodes, agents, p
   if (controller && !isStarting(state)) lines.push(`The fleet is ${state}: nothing new begins.`);
   for (const { name, count, cap, limit } of placement.counts)
     lines.push(`Node ${name} holds ${count} of at most ${cap} agents (limit: ${limit}).`);
-  if (placement.unplaced > 0) {
+  if (placement.unplaced > 0 && placement.counts.length === 0)
+    lines.push('No node has told its size yet: agents are placed when one is heard.');
+  else if (placement.unplaced > 0) {
     const limits = [...new Set(placement.counts.map(({ limit }) => limit))].join(', ');
     lines.push(
       `${placement.unplaced} agents fit nowhere: ${limits} binds. Add a node, or raise agents.perVcpu, memory or maxAgents.`,
@@ -58,7 +62,6 @@ async function explainFleet(context: Context, ledger: Ledger, { nodes, agents, p
   }
   for (const node of nodes.filter((each) => each.state !== 'up'))
     lines.push(`Node ${node.name} is ${node.state}: ${node.evidence}.`);
-  lines.push(...(await explainRefusals(context, ledger)));
   const free = agents.filter(
     (agent) => agent.task === null && (agent.state === 'idle' || agent.state === 'starting' || agent.state === 'gone'),
   ).length;
@@ -68,12 +71,17 @@ async function explainFleet(context: Context, ledger: Ledger, { nodes, agents, p
   return lines;
 }
 
-/** Of the last day; the last few. */
+/** Of the last hour; the last few. */
 async function explainRefusals({ now }: Context, ledger: Ledger): Promise<string[]> {
   const refusals = await readRefusals(ledger, now - REFUSALS_MS);
   return refusals
-    .slice(0, 10)
+    .slice(0, 3)
     .map(({ at, operation, by, message }) => `Refused at ${iso(at)}: ${operation} by ${by}: ${message.split('\n')[0]}`);
+}
+
+/** Its attempt is open on a node that is not heard: its reason says what brings it on. */
+async function mayStillRun(ledger: Ledger, task: string): Promise<boolean> {
+  return (await readAttempts(ledger, { task, limit: 1 })).some(({ state }) => isOpen(state));
 }
 
 async function explainTask({ now }: Context, ledger: Ledger, task: Task, { agents }: Seen): Promise<string[]> {
@@ -84,7 +92,7 @@ async function explainTask({ now }: Context, ledger: Ledger, task: Task, { agent
       if (needed?.state !== 'completed') lines.push(`It needs ${need}, which is ${needed?.state ?? 'unknown'}.`);
     }
   }
-  if (task.state === 'parked')
+  if (task.state === 'parked' && !(await mayStillRun(ledger, task.id)))
     lines.push(
       `Nothing more happens to it by itself: mend the cause, then fleet retry ${task.id}, or fleet cancel ${task.id}.`,
     );
@@ -93,6 +101,8 @@ async function explainTask({ now }: Context, ledger: Ledger, task: Task, { agent
     lines.push(
       `It is tried again at ${iso(task.notBefore)} (after ${task.faults} faults of its own, ${task.platformFaults} of the platform, ${task.waits} limits).`,
     );
+  const waiting = z.record(z.string(), z.string()).parse(JSON.parse((await readMeta(ledger, 'waiting')) ?? '{}'));
+  if (waiting[task.id] !== undefined) lines.push(`It ${waiting[task.id]}.`);
   const missing = task.agents?.filter((number) => !agents.some((agent) => agent.number === number)) ?? [];
   if (missing.length > 0) lines.push(`It wants agents this fleet does not have: ${missing.join(', ')}.`);
   return lines;

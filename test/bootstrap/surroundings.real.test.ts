@@ -43,7 +43,7 @@ describe.concurrent('a node', () => {
     const attempt = await here.start('cat; exec sleep 1000', { prompt: 'hello' });
     await here.said(attempt, 'hello');
     await here.link.openSessions(['t-001']);
-    const told = () => here.reports.filter((line) => line.is === 'sessions').map(({ names }) => names.join());
+    const told = () => here.reports.filter((line) => line.is === 'sessions').map(({ names }) => names?.join());
     await until('a window that stays', () => told().slice(-3).join() === 't-001,t-001,t-001');
     await here.link.stop(attempt, 'cancelled');
     context.expect(await here.ended(attempt)).toMatchObject({ stop: 'cancelled' });

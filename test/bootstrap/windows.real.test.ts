@@ -49,7 +49,7 @@ function attach(context: TestContext, node: TestNode, session: string) {
 async function sessionsAre(here: Greeted, names: readonly string[]): Promise<void> {
   await until(`sessions ${names.join(' ')}`, () => {
     const last = here.reports.findLast(({ is }) => is === 'sessions');
-    return last?.is === 'sessions' && [...last.names].toSorted().join() === names.join();
+    return last?.is === 'sessions' && [...(last.names ?? [])].toSorted().join() === names.join();
   });
 }
 

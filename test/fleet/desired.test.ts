@@ -101,7 +101,9 @@ describe('the agents that should be', () => {
     const first = desire(late, unseen);
     expect(tally(first, ({ node }) => node)).toEqual({ b: 6 });
     const then = desire(late, new Map([['late', { vcpu: 4, memoryGiB: 16 }]]), placesOf(first));
-    expect([...then.agents.values()].map(({ number, node }) => [number, node]).sort()).toEqual([
+    expect(
+      [...then.agents.values()].map(({ number, node }) => [number, node]).sort(([a], [b]) => Number(a) - Number(b)),
+    ).toEqual([
       [1, 'b'],
       [2, 'b'],
       [3, 'b'],

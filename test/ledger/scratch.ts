@@ -87,6 +87,7 @@ export function settle(
     attempt: `attempt-of-${task}`,
     state: 'ended',
     exit: 0,
+    seconds: null,
     resume: false,
     ...different,
     reading: reading(read),

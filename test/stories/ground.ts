@@ -19,6 +19,8 @@ export interface Ground {
   taker: string;
   /** By node: how many of its deeds were looked at, who was last greeted, and who took it though another had been told to later. */
   holders: Map<string, { seen: number; from: string; late: Set<string> }>;
+  /** Monotonic ms until which a node's disk is full. */
+  fullUntil: Map<string, number>;
   counts: Counts;
 }
 

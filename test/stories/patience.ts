@@ -38,8 +38,9 @@ interface NodeRow {
 
 const LOOK_MS = 1000;
 const PARKED_MS_MAX = 10_000;
-/** A node without room rests for 30 s, and looks idle meanwhile. */
 const IDLE_MS_MAX = 45_000;
+/** A node without room rests for so long, and looks idle meanwhile. */
+const RESTING_MS = 45_000;
 /** Nobody looked for so long: what lasts has to last anew. */
 const UNSEEN_MS_MAX = 10_000;
 
@@ -54,7 +55,7 @@ export function judgePatience(watch: Watch): string[] {
   const up = new Set(nodes.filter(({ state }) => state === 'up').map(({ name }) => name));
   const lasting = [
     ...parkedThough(watch, up).map((text) => ({ text, msMax: PARKED_MS_MAX })),
-    ...idleThough(watch, agents, up).map((text) => ({ text, msMax: IDLE_MS_MAX })),
+    ...idleThough(watch, agents, up).map((text) => ({ text, msMax: IDLE_MS_MAX + watch.doubtMs })),
   ];
   const since = new Map(lasting.map(({ text }) => [text, patience.since.get(text) ?? now]));
   patience.since = since;
@@ -80,7 +81,11 @@ function idleThough(watch: Watch, agents: readonly AgentRow[], up: ReadonlySet<s
     "SELECT id, agents, category, resumes_on, resumes_node FROM task WHERE state = 'queued' AND is_restart = 0 AND not_before <= ?",
     watch.ground.clock.now(),
   );
-  const idle = agents.filter(({ state, paused, node }) => state === 'idle' && paused === 0 && up.has(node));
+  const { clock, fullUntil } = watch.ground;
+  const hasRoom = (node: string) => (fullUntil.get(node) ?? -RESTING_MS) + RESTING_MS < clock.monotonic();
+  const idle = agents.filter(
+    ({ state, paused, node }) => state === 'idle' && paused === 0 && up.has(node) && hasRoom(node),
+  );
   return waiting
     .filter((task) => idle.some((agent) => mayTake(watch, task, agent)))
     .map(({ id }) => `(g) ${id} stays queued though an agent that may take it is idle`);

@@ -46,6 +46,8 @@ export interface Watch {
   isHeld: boolean;
   /** Monotonic ms since when. */
   heldSince: number;
+  /** How long it may begin nothing: after a take-over it waits for every node, as long as for one that is silent. */
+  doubtMs: number;
   /** As its controller knows it. */
   fleet: Fleet;
   accepted: Set<string>;

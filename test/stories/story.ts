@@ -96,6 +96,7 @@ export async function begin(seed: number, say: (text: string) => void): Promise<
     wiped: new Set(),
     taker: 'M1',
     holders: new Map(),
+    fullUntil: new Map(),
     counts: { untruthful: 0, acrossLedgers: 0, afterWipe: 0, lateTakes: 0, assumed: 0, parkings: 0, takeOvers: 0 },
   };
   const watch: Watch = {
@@ -105,6 +106,7 @@ export async function begin(seed: number, say: (text: string) => void): Promise<
     heard: new Map(),
     isHeld: true,
     heldSince: 0,
+    doubtMs: 0,
     fleet,
     accepted: new Set(tasks.map(({ id }) => id)),
     cancelled: new Map(),
@@ -176,5 +178,6 @@ export async function openReign(story: Story, reign: Reign): Promise<void> {
   watch.fleet = fleet;
   watch.isHeld = true;
   watch.heldSince = clock.monotonic();
+  watch.doubtMs = identity.takeOver ? fleet.lostAfterSeconds * 1000 : 0;
   reign.controller = await openController({ onRequest, fleet, path, clock, nodes, random, program: PROGRAM, identity });
 }

@@ -153,6 +153,7 @@ function disturb(story: Story, node: PretendNode, what: Trouble): boolean {
     },
     'disk full': () => {
       node.machine.isDiskFull = true;
+      ground.fullUntil.set(name, Math.max(ground.fullUntil.get(name) ?? 0, clock.monotonic() + ms));
       until(ms, () => (node.machine.isDiskFull = false));
     },
     'sweep late': () => {

@@ -61,7 +61,7 @@ function providerOf(kind: Kind, endpoint: string): string[] {
   const key = KEY_NAMES.find((name) => name in kind.secrets || name in kind.env);
   const fields = [
     'name="fleet"',
-    `base_url=${JSON.stringify(`${endpoint.replace(/\/+$/, '')}/v1`)}`,
+    `base_url=${JSON.stringify(`${endpoint.replace(/(\/v1)?\/*$/, '')}/v1`)}`,
     'wire_api="responses"',
     'supports_websockets=false',
     ...(key === undefined ? [] : [`env_key="${key}"`]),

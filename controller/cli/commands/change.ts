@@ -1,6 +1,9 @@
+import type { Fleet } from '../../config/fleet.ts';
 import { FleetError } from '../../errors.ts';
+import type { Ledger } from '../../ledger/ledger.ts';
 import { readHolder } from '../../ledger/lock.ts';
-import { readAgents, readFleetState, readTasks } from '../../ledger/read.ts';
+import { countOpen } from '../../ledger/parking.ts';
+import { readAgents, readFleetState, readNodes, readTasks } from '../../ledger/read.ts';
 import type { OperationName } from '../../operations/index.ts';
 import { selectAgents } from '../../operations/selector.ts';
 import type { Door, GlobalOptions } from '../door.ts';
@@ -103,6 +106,11 @@ export async function tellAgents(
   return 0;
 }
 
+async function nodesBefore(door: Door, fleet: Fleet): Promise<string[]> {
+  await using context = await openContext(door, fleet);
+  return context.ledger ? (await readNodes(context.ledger)).map(({ name }) => name) : [];
+}
+
 export async function reload(door: Door, options: ChangeOptions): Promise<number> {
   const fleet = await readFleet(door, options); // a bad file is told here, before anybody is asked
   if (options.dryRun) {
@@ -110,7 +118,13 @@ export async function reload(door: Door, options: ChangeOptions): Promise<number
     door.say(await placementText(fleet));
     return 0;
   }
+  const before = await nodesBefore(door, fleet);
   await change(door, options, 'reload', {});
+  const gone = before.filter((name) => !fleet.nodes.some((node) => node.name === name));
+  for (const name of gone)
+    door.say(
+      `${name} left the fleet; what was put there (~/.miyabi/${fleet.name}) stays until fleet remove ${name} with it in the file`,
+    );
   door.say(`reloaded: ${fleet.agents.count} agents on ${fleet.nodes.length} nodes`);
   return 0;
 }
@@ -122,6 +136,18 @@ export interface StopOptions extends ChangeOptions {
 }
 
 const LOOK_MS = 100;
+const LOOKS_A_TELLING = 20;
+
+/** What a stop waits for, node by node. */
+async function waitsOf(ledger: Ledger | null): Promise<string> {
+  const open = ledger ? await countOpen(ledger) : new Map<string, number>();
+  const states = new Map((ledger ? await readNodes(ledger) : []).map(({ name, state }) => [name, state]));
+  const list = [...open].map(([node, count]) => {
+    const doubt = states.get(node) === 'up' ? '' : ' (not heard: parked after lostAfter, then left to the next start)';
+    return `${count} on ${node}${doubt}`;
+  });
+  return list.length === 0 ? '' : `  waits for what runs: ${list.join(', ')}`;
+}
 
 /** `fleet stop`: drains by default, and waits until the controller is gone. */
 export async function stop(door: Door, options: StopOptions): Promise<number> {
@@ -144,11 +170,15 @@ export async function stop(door: Door, options: StopOptions): Promise<number> {
   }
   await change(door, options, 'stop', { mode: options.now ? 'now' : 'drain', since: holder.since });
   door.say(options.now ? 'Ending what runs …' : 'Draining: nothing new begins, what runs finishes …');
-  while (await readHolder(fleet.stateFolder)) {
+  await using context = await openContext(door, fleet);
+  let told = '';
+  for (let look = 0; await readHolder(fleet.stateFolder); look += 1) {
     if (door.signal.aborted) return door.signalExit();
+    const waits = look % LOOKS_A_TELLING === LOOKS_A_TELLING - 1 ? await waitsOf(context.ledger) : told;
+    if (waits !== told) door.say(waits);
+    told = waits;
     await door.clock.sleep(LOOK_MS, door.signal);
   }
-  await using context = await openContext(door, fleet);
   door.say(`The fleet is ${context.ledger ? await readFleetState(context.ledger) : 'gone'}.`);
   return 0;
 }

@@ -79,6 +79,14 @@ export async function obey(
   if (!input.success) throw new FleetError('usage', `${intent.operation}: ${input.error.message}`);
   const reload = async () => {
     const fleet = await readAgain();
+    if (fleet.name !== controller.world.fleet.name)
+      throw new FleetError(
+        'unlawful',
+        `the fleet is called ${controller.world.fleet.name}: its folders and windows bear that name`,
+        {
+          hint: 'fleet stop, fleet remove all, then start it under the new name.',
+        },
+      );
     await refuseLeftWork(world, controller.world.fleet, fleet);
     controller.world.fleet = fleet;
     return controller.world.fleet;

@@ -1,6 +1,6 @@
 import { sessionName } from '../../agent/agent.ts';
 import type { Fleet } from '../../config/fleet.ts';
-import { FleetError } from '../../errors.ts';
+import { ERROR_CODES, FleetError } from '../../errors.ts';
 import { readAgents, readAttempts } from '../../ledger/read.ts';
 import { loadProgram } from '../../node/program.ts';
 import { attachWords, logWords, placeProgram } from '../../node/shell.ts';
@@ -28,7 +28,7 @@ export async function attach(
       hint: 'fleet list agents shows what there is; they are set up by fleet start.',
     });
   const words = attachWords(fleet.name, sessionName(fleet.name, number), options.readOnly ?? false);
-  return await door.terminal(transportOf(door, fleet, agent.node).terminal(words));
+  return reached(await door.terminal(transportOf(door, fleet, agent.node).terminal(words)));
 }
 
 export interface LogOptions extends GlobalOptions {
@@ -52,7 +52,8 @@ export async function printLog(door: Door, what: string, options: LogOptions): P
     });
   const transport = transportOf(door, fleet, attempt.node);
   const program = await loadProgram();
-  await transport.run(placeProgram(fleet.name, program.hash, program.text));
+  const placed = await transport.run(placeProgram(fleet.name, program.hash, program.text));
+  if (placed.is === 'unreachable') throw placed.failure;
   const words = logWords(
     fleet.name,
     program.hash,
@@ -61,5 +62,12 @@ export async function printLog(door: Door, what: string, options: LogOptions): P
     options.follow ?? false,
     !options.raw && !options.err,
   );
-  return await door.terminal(transport.terminal(words));
+  return reached(await door.terminal(transport.terminal(words, true)));
+}
+
+/** What ssh ends with when ssh itself failed; it has said why. */
+const SSH_FAILED = 255;
+
+function reached(exit: number): number {
+  return exit === SSH_FAILED ? ERROR_CODES.unreachable.exit : exit;
 }

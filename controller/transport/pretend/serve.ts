@@ -200,7 +200,7 @@ function tellReport({ machine, say }: Conversation): void {
     const folder = machine.folders.get(attempt);
     if (!folder?.end) say(`R attempt ${attempt} ${numberWord(agent)} ${folder?.out.length ?? 0} 0`);
   }
-  say(`R sessions ${[...machine.sessions].join(' ')}`);
+  say(machine.hasTmux ? `R sessions ${[...machine.sessions].join(' ')}` : 'R tmux absent');
 }
 
 /** The same attempt may be sent again: its lock makes that harmless. */
