@@ -23,7 +23,7 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: 'worlds', include: WORLDS, testTimeout: 120_000, sequence: { groupOrder: 1 } },
+        test: { name: 'worlds', include: WORLDS, testTimeout: 120_000, maxWorkers: 2, sequence: { groupOrder: 1 } },
       },
       ...(process.env.FLEET_DRILLS === undefined
         ? []

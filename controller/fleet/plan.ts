@@ -3,7 +3,7 @@ import type { Fleet } from '../config/fleet.ts';
 import type { OpenAttempt, Snapshot } from '../ledger/view.ts';
 import type { Desired } from './desired.ts';
 import { isGivenUp, isUp, type Observation } from './observation.ts';
-import { type FreeAgent, matchTasks } from './plan/agents.ts';
+import { type FreeAgent, type Homes, matchTasks } from './plan/agents.ts';
 import { brake } from './plan/limits.ts';
 import { isStarting } from './state.ts';
 import type { LoseStep, ParkStep, Plan, SessionStep, StopStep } from './step.ts';
@@ -95,11 +95,14 @@ function freeAgents(
   return free;
 }
 
-/** Where each agent lives, but for those on nodes that nobody waits for any more. */
-function homesOf(fleet: Fleet, desired: Desired, observation: Observation): Map<number, string> {
-  const nodes = new Set(desired.placement.counts.map(({ name }) => name));
-  for (const name of nodes) if (isGivenUp(observation, name, fleet.lostAfterSeconds)) nodes.delete(name);
-  return new Map([...desired.agents.values()].filter(({ node }) => nodes.has(node)).map((at) => [at.number, at.node]));
+/** Where an agent lives, unless that is a node that nobody waits for any more. */
+function homesOf(fleet: Fleet, desired: Desired, observation: Observation): Homes {
+  const names = desired.placement.counts.map(({ name }) => name);
+  const alive = new Set(names.filter((name) => !isGivenUp(observation, name, fleet.lostAfterSeconds)));
+  return (number) => {
+    const node = desired.agents.get(number)?.node;
+    return node !== undefined && alive.has(node) ? node : undefined;
+  };
 }
 
 /** Unknown is not dead: what may run on a node that is not heard is neither ended nor begun elsewhere. */

@@ -44,7 +44,13 @@ export function findSsh({ env }: Surroundings): string | undefined {
 export async function readHostFacts(address: SshAddress, surroundings: Surroundings): Promise<HostFacts> {
   const settings = await readSettings(address, surroundings);
   const place = placeOf(address, settings);
-  const identities = await Promise.all(settings.identityFiles.map(readIdentity));
+  const { identity } = address;
+  if (identity !== null && statSync(identity, { throwIfNoEntry: false }) === undefined)
+    throw new FleetError('login-refused', `${address.host}: its key file ${identity} is not there`, {
+      hint: 'Correct `identity` of the node in the fleet file.',
+    });
+  const files = identity === null ? settings.identityFiles : [identity];
+  const identities = await Promise.all(files.map(readIdentity));
   return { settings, place, identities, known: await readKnownHosts(settings, place) };
 }
 

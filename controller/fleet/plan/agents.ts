@@ -11,6 +11,9 @@ export interface FreeAgent extends Agent {
   strict: boolean;
 }
 
+/** On which node an agent is that somebody may wait for. */
+export type Homes = (agent: number) => string | undefined;
+
 export interface Matching {
   start: StartStep[];
   waiting: Waiting[];
@@ -22,11 +25,7 @@ const WAITING_MAX = 200;
  * Gives ready tasks, best first, to free agents: its own category's first, then any that is not strict. Every task and
  * every agent at most once. `homes`: where each agent that somebody may wait for lives. The cost is that of sorting the agents and looking at each task once.
  */
-export function matchTasks(
-  ready: readonly ReadyTask[],
-  free: readonly FreeAgent[],
-  homes: ReadonlyMap<number, string>,
-): Matching {
+export function matchTasks(ready: readonly ReadyTask[], free: readonly FreeAgent[], homes: Homes): Matching {
   const pool = createPool(free);
   const start: StartStep[] = [];
   const waiting: Waiting[] = [];
@@ -59,7 +58,7 @@ function createPool(free: readonly FreeAgent[]): Pool {
   return { byNumber: new Map(free.map((agent) => [agent.number, agent])), queues, left: free.length };
 }
 
-function pick(task: ReadyTask, pool: Pool, homes: ReadonlyMap<number, string>): FreeAgent | undefined {
+function pick(task: ReadyTask, pool: Pool, homes: Homes): FreeAgent | undefined {
   if (pool.left === 0) return undefined;
   const holder = holderOf(task, homes);
   if (holder !== null) return take(pool, pool.byNumber.get(holder));
@@ -101,14 +100,14 @@ function take(pool: Pool, agent: FreeAgent | undefined): FreeAgent | undefined {
 }
 
 /** The agent that holds its conversation, as long as that one is where it was; else it is begun anew by anybody. */
-function holderOf({ resumesOn }: ReadyTask, homes: ReadonlyMap<number, string>): number | null {
-  return resumesOn !== null && homes.get(resumesOn.agent) === resumesOn.node ? resumesOn.agent : null;
+function holderOf({ resumesOn }: ReadyTask, homes: Homes): number | null {
+  return resumesOn !== null && homes(resumesOn.agent) === resumesOn.node ? resumesOn.agent : null;
 }
 
-function whyWaiting(task: ReadyTask, homes: ReadonlyMap<number, string>): string {
+function whyWaiting(task: ReadyTask, homes: Homes): string {
   const holder = holderOf(task, homes);
   if (holder !== null) return `waits for agent ${holder}, which holds its conversation`;
-  if (task.agents && !task.agents.some((number) => homes.has(number)))
+  if (task.agents && !task.agents.some((number) => homes(number) !== undefined))
     return `wants agent ${task.agents.join(', ')}, which this fleet does not have`;
   if (task.agents) return `waits for agent ${task.agents.join(', ')}`;
   return task.category === null ? 'waits for a free agent' : `waits for a free agent (${task.category})`;
