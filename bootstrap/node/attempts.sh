@@ -24,7 +24,12 @@ start_attempt() {
     [ -n "$known" ] || { rm -f "$FLEET_ROOT/lock/$attempt"; refuse "$id" disk "no room for the attempt"; return; }
     [ "$known" = "$hash" ] || { refuse "$id" mismatch "this attempt was sent with another content"; return; }
     was=same
-    [ -e "$folder/claim" ] && { answer "$id" '{"ok":true,"was":"same"}'; return; }
+    if [ -e "$folder/claim" ]; then
+      answer "$id" '{"ok":true,"was":"same"}'
+      # Sent again by a ledger that never heard of its end: one that was put back, or a copy.
+      end_of "$attempt" && journal "$REPLY"
+      return 0
+    fi
   fi
   # What is open was laid out whole: its worker may be about to read it.
   if [ ! -s "$FLEET_ROOT/open/$attempt" ] && ! {

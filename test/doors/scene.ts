@@ -6,7 +6,7 @@ import { Results } from '../../controller/operations/results.ts';
 import { until } from '../bootstrap/ground.ts';
 import type { Machine, Rig } from '../rig/rig.ts';
 import { type AfarDifference, aFleetAfar, type FleetAfar, linesOn, untilReady } from './afar.ts';
-import { type Running, statusOf, tasksText } from './person.ts';
+import { type Running, showOf, statusOf, tasksText } from './person.ts';
 
 /** A fleet on machines of a rig, at work, while something goes wrong with it. */
 
@@ -105,6 +105,11 @@ export async function settled(scene: Scene, tasks: readonly { id: string }[], st
   const results = await fleet.ask(Results, 'wait', ...tasks.map(({ id }) => id));
   expect(results.tasks).toMatchObject({ total: tasks.length, completed: tasks.length });
   await checkRecords(scene, tasks);
+  for (const { task, attempts } of results.results.filter(({ attempts: tries }) => tries > 1)) {
+    const { attempts: tried } = await showOf(fleet, task);
+    const why = tried.map(({ verdict, message }) => `${verdict} (${message ?? ''})`);
+    process.stdout.write(`  ${task}: ${attempts} attempts: ${why.toReversed().join(', ')}\n`);
+  }
   const events = await scene.events();
   const after = events.filter(({ at }) => at >= struckAt);
   const mine = new Set(tasks.map(({ id }) => id));

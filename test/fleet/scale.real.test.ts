@@ -97,7 +97,7 @@ function everythingUp(agents: number): Observation {
         hasTmux: true,
         sessions: new Set(numbers.map((number) => `test-${String(number).padStart(3, '0')}`)),
         attempts: new Set(numbers.map(attemptOf)),
-        running: new Set(numbers.map(attemptOf)),
+        running: new Set(numbers.filter((number) => number <= agents - agents / 100).map(attemptOf)),
         wasOurs: true,
         unheardSince: null,
         fullUntil: 0,

@@ -78,12 +78,7 @@ async function sendOne(world: World, sight: Sight, link: NonNullable<Sight['link
   try {
     const was = await link.start(order);
     if (was === 'buried') await endWithout(world, order.attempt, 'restarted', 'it was ended before it began');
-    else if (was !== 'boot') {
-      const isListed = sight.attempts.has(order.attempt);
-      sight.attempts.add(order.attempt);
-      // Known there and not among what it told: it ended, and another controller of this ledger's past acknowledged it.
-      if (was === 'same' && !isListed) await link.stop(order.attempt, 'restarted'); // answered with the end, once more
-    }
+    else if (was !== 'boot') sight.attempts.add(order.attempt);
   } catch (error) {
     if (!(error instanceof FleetError)) throw error;
     sight.evidence = error.message;

@@ -210,7 +210,11 @@ function startAttempt(machine: Machine, words: readonly string[], payload: reado
   const known = machine.locks.get(attempt);
   if (known === 'buried') return { ok: true, was: 'buried' };
   if (known !== undefined && known !== hash) return refusal('mismatch', 'this attempt was sent with another content');
-  if (known !== undefined && machine.folders.get(attempt)?.claimed) return { ok: true, was: 'same' };
+  if (known !== undefined && machine.folders.get(attempt)?.claimed) {
+    const record = machine.folders.get(attempt)?.end;
+    if (record) journal(machine, record);
+    return { ok: true, was: 'same' };
+  }
   if (machine.isDiskFull) {
     machine.locks.delete(attempt);
     machine.folders.delete(attempt);
