@@ -32,7 +32,13 @@ export const FAULTS: readonly Fault[] = [
   { what: 'the node’s side of the connection is killed', strike: killIn('serve.pid', 1), costs: NONE },
   {
     what: 'the tmux server is killed',
-    strike: (scene) => onVictim(scene, 'kill -9 "$(tmux -S "$1/tmux.sock" display-message -p "#{pid}")"'),
+    strike: (scene) =>
+      onVictim(
+        scene,
+        // One that was killed before may not be back yet.
+        `for try in {1..100}; do pid=$(tmux -S "$1/tmux.sock" display-message -p "#{pid}" 2>/dev/null) && break; sleep 0.2; done
+         kill -9 "$pid"`,
+      ),
     costs: NONE,
   },
   { what: 'every SSH connection is killed', strike: ({ victim }) => victim.killSshd('sessions'), costs: NONE },

@@ -27,6 +27,8 @@ const RIG_MS_MAX = 600_000;
 const FAULT_MS_MAX = 180_000;
 const TASKS = 24;
 const SECONDS = 3;
+/** How long a controller stands still while another takes over; longer in drills. */
+const FROZEN_MS = Number(process.env.FLEET_FROZEN_SECONDS ?? 3) * 1000;
 
 const shown = (times: Times) => JSON.stringify(times);
 
@@ -215,7 +217,7 @@ describeWith(['rig', 'tmux'], 'a fleet over SSH on which something is killed or 
       expect((await refused.ended).exit).toBe(4);
       const other = fleet.begin(['start', '--home', copy, '--take-over']);
       await until('the other controller', () => other.said().err.includes('controller ready'));
-      await delay(3000);
+      await delay(FROZEN_MS);
       process.kill(await controllerPid(fleet), 'SIGCONT');
       expect((await controller.ended).exit).toBe(4);
       const ids = tasks.map(({ id }) => id);
