@@ -7,6 +7,7 @@ import { moveFleet, saveSights } from '../ledger/sights.ts';
 import type { AgentView, FleetState, NodeView, OpenAttempt, Snapshot } from '../ledger/view.ts';
 import type { Desired } from './desired.ts';
 import { isUp } from './observation.ts';
+import { FULL_MS } from './settle.ts';
 import type { Plan } from './step.ts';
 import type { Sight, World } from './world.ts';
 
@@ -22,8 +23,6 @@ interface Published {
   /** How each node was, as far as it is news: see `standing`. */
   standings: ReadonlyMap<string, string>;
   placement: string;
-  /** Why tasks wait that were looked at. */
-  waiting: string;
   agents: Map<number, string>;
 }
 
@@ -36,7 +35,6 @@ export async function publish(world: World, desired: Desired, snapshot: Snapshot
     nodes: '',
     standings: new Map<string, string>(),
     placement: '',
-    waiting: '{}',
     agents: new Map<number, string>(),
   };
   const nodes = world.fleet.nodes.map((node) => nodeView(world, node.name, now));
@@ -49,15 +47,12 @@ export async function publish(world: World, desired: Desired, snapshot: Snapshot
   );
   const state = nextState(world, desired, snapshot, plan);
   const placement = JSON.stringify({ ...desired.placement, unsized: desired.unsized });
-  const waiting = JSON.stringify(Object.fromEntries(plan.waiting.map(({ task, reason }) => [task, reason])));
-  const isNews =
-    waiting !== last.waiting || nodesText !== last.nodes || placement !== last.placement || state !== snapshot.state;
+  const isNews = nodesText !== last.nodes || placement !== last.placement || state !== snapshot.state;
   if (!isBeat && !isNews && changed.length === 0) return;
   await inTransaction(world.ledger, async (tx) => {
     await saveSights(tx, isBeat || nodesText !== last.nodes ? nodes : [], changed);
     if (placement !== last.placement) await writeMeta(tx, 'placement', placement);
-    if (waiting !== last.waiting) await writeMeta(tx, 'waiting', waiting);
-    if (isBeat) await beat(tx, world, desired, agents, now);
+    if (isBeat) await beat(tx, world, desired, plan, agents, now);
     if (state !== snapshot.state) await moveFleet(tx, state, now);
     await record(tx, nodeNews(world, last.standings, now));
   });
@@ -66,7 +61,6 @@ export async function publish(world: World, desired: Desired, snapshot: Snapshot
     nodes: nodesText,
     standings: new Map([...world.sights.values()].map((sight) => [sight.name, standing(sight)])),
     placement,
-    waiting,
     agents: new Map(agents.map((agent) => [agent.number, keyOf(agent)])),
   });
   if (state !== snapshot.state) world.wake();
@@ -92,10 +86,14 @@ async function beat(
   tx: Writing,
   world: World,
   desired: Desired,
+  plan: Plan,
   agents: readonly AgentView[],
   now: number,
 ): Promise<void> {
   await writeMeta(tx, 'beat', String(now));
+  // Changes with every start: told with the beat alone, not with each tick.
+  const waiting = Object.fromEntries(plan.waiting.map(({ task, reason }) => [task, reason]));
+  await writeMeta(tx, 'waiting', JSON.stringify(waiting));
   const names = world.fleet.nodes.map(({ name }) => name);
   await tx
     .deleteFrom('node')
@@ -152,8 +150,9 @@ function nodeView(world: World, name: string, now: number): NodeView {
 
 function evidenceOf({ clock }: World, sight: Sight | undefined): string {
   if (!sight) return 'not greeted yet';
-  const full = Math.ceil((sight.fullUntil - clock.monotonic()) / 1000);
-  return full > 0 ? `no room left on its disk: begins nothing for ${full} s` : sight.evidence;
+  // The same text all the while: one that counts down would be news, and a write, in every tick.
+  const isFull = clock.monotonic() < sight.fullUntil;
+  return isFull ? `no room left on its disk: begins nothing for up to ${FULL_MS / 1000} s` : sight.evidence;
 }
 
 function agentViews(world: World, desired: Desired, { open, paused }: Snapshot, now: number): AgentView[] {

@@ -16,7 +16,8 @@ const TAKEN_AT_ONCE_MAX = 200;
 const READ_AT_ONCE_MAX = 16;
 /** Longest that a tick waits for the evidence of ends. */
 const TAKING_MS_MAX = 100;
-const FULL_MS = 30_000;
+/** How long a node whose disk was full begins nothing. */
+export const FULL_MS = 30_000;
 
 type EndRecord = Extract<AttemptRecord, { is: 'end' }>;
 

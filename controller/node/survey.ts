@@ -1,3 +1,4 @@
+import { printable } from '../errors.ts';
 import type { Command } from '../transport/command.ts';
 import { rootWord } from './shell.ts';
 
@@ -127,8 +128,8 @@ export function readSurvey(text: string): Survey | undefined {
 
 /** One line of what a node says, cut: it may be printed on a terminal, and nothing in it is to be obeyed there. */
 export function plainText(value: string): string {
-  return value
-    .replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '\uFFFD')
+  return printable(value)
+    .replace(/[\t\n]/g, '\uFFFD')
     .trim()
     .slice(0, TEXT_MAX);
 }

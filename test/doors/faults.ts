@@ -1,7 +1,17 @@
-import { onVictim, replaceController, type Scene } from './scene.ts';
+import { expect } from 'vitest';
+import {
+  onVictim,
+  replaceController,
+  type Scene,
+  settled,
+  submitTo,
+  type Times,
+  untilRunning,
+  watchStatus,
+} from './scene.ts';
 
 /** Something that goes wrong on the victim while it works; the work goes on by itself. */
-export interface Fault {
+interface Fault {
   what: string;
   strike(scene: Scene): Promise<unknown>;
   /** What a person does about it. */
@@ -60,3 +70,25 @@ export const FAULTS: readonly Fault[] = [
     costs: NONE,
   },
 ];
+
+/** The fault falls while these tasks are at work; every promise is checked, and what it may cost. */
+export async function suffer(
+  scene: Scene,
+  { strike, mend, costs }: Fault,
+  tasks: readonly { id: string; run: string }[],
+): Promise<Times> {
+  await submitTo(scene, tasks);
+  await untilRunning(scene, 6);
+  const watching = watchStatus(scene, () => !scene.victim.isOn);
+  try {
+    const struckAt = Date.now();
+    await strike(scene);
+    await mend?.(scene);
+    const times = await settled(scene, tasks, struckAt);
+    expect(times.costs).toBeGreaterThanOrEqual(costs?.least ?? 0);
+    expect(times.costs).toBeLessThanOrEqual(costs?.most ?? tasks.length);
+    return times;
+  } finally {
+    expect(await watching.stop()).toBeGreaterThan(0);
+  }
+}

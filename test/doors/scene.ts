@@ -16,7 +16,7 @@ export interface Scene {
   victim: Machine;
   /** The controller that lives now. */
   controller: Running;
-  /** Ids of tasks that begin after all others ended: what happens to them is told by the tasks. */
+  /** All that the ledger recorded so far, oldest first. */
   events(): Promise<SceneEvent[]>;
 }
 
@@ -86,7 +86,7 @@ export async function submitTo({ fleet }: Scene, tasks: readonly { id: string; r
 }
 
 /** Attempts that write their record on the victim now, and have not ended there. */
-export async function runningOn({ victim, fleet }: Scene): Promise<string[]> {
+async function runningOn({ victim, fleet }: Scene): Promise<string[]> {
   const lines = (await linesOn(victim, recordOf(fleet))).map((line) => line.split(' '));
   const ended = new Set(lines.filter(([, , what]) => what === 'end').map(([, attempt]) => attempt));
   return lines.flatMap(([, attempt = '', what]) => (what === 'begin' && !ended.has(attempt) ? [attempt] : []));

@@ -7,20 +7,18 @@ import { Results } from '../../controller/operations/results.ts';
 import { until } from '../bootstrap/ground.ts';
 import { openRig, type Rig } from '../rig/rig.ts';
 import { describeWith } from '../support/capability.ts';
-import { FAULTS } from './faults.ts';
+import { FAULTS, suffer } from './faults.ts';
 import { countOf, statusOf, taskOf, untilStatus } from './person.ts';
 import {
   aScene,
   checkRecords,
   onVictim,
   recordedTasks,
-  runningOn,
   type Scene,
   settled,
   submitTo,
   type Times,
   untilRunning,
-  watchStatus,
 } from './scene.ts';
 
 const RIG_MS_MAX = 600_000;
@@ -41,23 +39,14 @@ describeWith(['rig', 'tmux'], 'a fleet over SSH on which something is killed or 
     await rig?.[Symbol.asyncDispose]();
   });
 
-  for (const { what, strike, mend, costs } of FAULTS) {
+  for (const fault of FAULTS) {
+    const { what } = fault;
     it(
       `ends every task once, by its own evidence, when ${what}`,
       async (context) => {
         const scene = await aScene(context, rig);
-        const tasks = recordedTasks(TASKS, SECONDS);
-        await submitTo(scene, tasks);
-        await untilRunning(scene, 6);
-        const watching = watchStatus(scene, () => !scene.victim.isOn);
-        const struckAt = Date.now();
-        await strike(scene);
-        await mend?.(scene);
-        const times = await settled(scene, tasks, struckAt);
+        const times = await suffer(scene, fault, recordedTasks(TASKS, SECONDS));
         process.stdout.write(`${what}: ${shown(times)}\n`);
-        if (costs) expect(times.costs).toBeGreaterThanOrEqual(costs.least);
-        if (costs) expect(times.costs).toBeLessThanOrEqual(costs.most);
-        expect(await watching.stop()).toBeGreaterThan(0);
         await until('nothing of the tasks runs on', async () => (await sleepersOf(scene)) === '');
       },
       FAULT_MS_MAX,
@@ -261,6 +250,5 @@ async function controllerPid(fleet: Scene['fleet']): Promise<number> {
 
 /** What tasks left behind on the victim and still runs. */
 async function sleepersOf(scene: Scene): Promise<string> {
-  if ((await runningOn(scene)).length > 0 && !scene.victim.isOn) return 'it is off';
   return onVictim(scene, 'pgrep -f "^sleep 300$" || :');
 }

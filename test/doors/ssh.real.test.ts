@@ -77,7 +77,7 @@ describeWith(['rig', 'codex', 'claude'], 'MUGEN and MAJIN over SSH', () => {
     await untilReady(fleet);
     const status = await statusOf(fleet);
     expect([status.agents.length, status.unplaced]).toEqual([24, 6]);
-    expect((await fleet.fleet('status')).out).toMatch(/6 .*fit nowhere|unplaced/);
+    expect((await fleet.fleet('status')).out).toContain('6 agents fit nowhere');
   });
 
   it('keep nothing of ours after fleet remove', async (context) => {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../bootstrap/ground.ts';
-import { FAULTS } from '../doors/faults.ts';
+import { FAULTS, suffer } from '../doors/faults.ts';
 import { countOf, untilStatus } from '../doors/person.ts';
 import {
   aScene,
@@ -46,22 +46,11 @@ describe('drills', () => {
       DRILL_MS_MAX,
     );
 
-  for (const { what, strike, mend, costs } of FAULTS)
-    drill(what, async (scene) => {
+  for (const fault of FAULTS)
+    drill(fault.what, async (scene) => {
       const times: Times[] = [];
-      for (let round = 0; round < TIMES; round += 1) {
-        const tasks = recordedTasks(24, 3, `r${round}`);
-        await submitTo(scene, tasks);
-        await untilRunning(scene, 6);
-        const watching = watchStatus(scene, () => !scene.victim.isOn);
-        const struckAt = Date.now();
-        await strike(scene);
-        await mend?.(scene);
-        const each = await settled(scene, tasks, struckAt);
-        await watching.stop();
-        expect(each.costs).toBeLessThanOrEqual(costs?.most ?? 24);
-        times.push(each);
-      }
+      for (let round = 0; round < TIMES; round += 1)
+        times.push(await suffer(scene, fault, recordedTasks(24, 3, `r${round}`)));
       return { times };
     });
 

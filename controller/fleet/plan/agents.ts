@@ -23,7 +23,8 @@ const WAITING_MAX = 200;
 
 /**
  * Gives ready tasks, best first, to free agents: its own category's first, then any that is not strict. Every task and
- * every agent at most once. `homes`: where each agent that somebody may wait for lives. The cost is that of sorting the agents and looking at each task once.
+ * every agent at most once. `homes`: where each agent that somebody may wait for lives. The cost is that of sorting the
+ * agents and looking at each task once.
  */
 export function matchTasks(ready: readonly ReadyTask[], free: readonly FreeAgent[], homes: Homes): Matching {
   const pool = createPool(free);
