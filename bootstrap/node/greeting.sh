@@ -8,7 +8,7 @@ hello() {
   lack=$(list_missing)
   [ -z "$lack" ] || { refuse "$id" prerequisite "not on this machine: $lack"; return 1; }
   # Two greetings at once: one after the other, and the later one is the only one.
-  { mkdir -p "$FLEET_ROOT"/{lock,open,attempts,agents,gate,templates} && exec 9>"$FLEET_ROOT/hello.lock"; } 2>/dev/null ||
+  { mkdir -p "$FLEET_ROOT"/{open,attempts,agents,gate,templates} && exec 9>"$FLEET_ROOT/hello.lock"; } 2>/dev/null ||
     { refuse "$id" disk "its folder cannot be written: no room, or read-only"; return 1; }
   flock -w 10 9 || { exec 9>&-; refuse "$id" busy "another greeting does not end"; return 1; }
   { read -r former <"$FLEET_ROOT/owner"; } 2>/dev/null
@@ -20,15 +20,16 @@ hello() {
   take_node "$owner" "$4" || { lack=$REPLY; exec 9>&-; refuse "$id" "${lack%% *}" "${lack#* }"; return 1; }
   exec 9>&-
   GREETED=1
-  TOLD=0
   find_cgroups
   { printf '%s\n' "$CGROUP" >"$FLEET_ROOT/cgroup"; } 2>/dev/null
   BOOT=$(</proc/sys/kernel/random/boot_id)
   end_former_boots "$BOOT"
   start_sweep
   cut_journal
-  start_pump
+  journal_size # before the folders are told of: what is written meanwhile is then told twice, not never
+  lack=$REPLY
   tell_folders all
+  start_reporter "$lack"
   prune_programs
   tell_node "$id"
 }
@@ -74,16 +75,11 @@ end_former_boots() { # BOOT
   { read -r former <"$FLEET_ROOT/boot"; } 2>/dev/null
   if [ -n "$former" ] && [ "$former" != "$1" ]; then
     for file in "$FLEET_ROOT"/open/*; do
-      attempt=${file##*/}
-      read -r agent _ <"$file"
-      end_of "$attempt" || { rm -f "$FLEET_ROOT/attempts/$attempt/secret"; write_end "$attempt" "end $attempt $agent lost - 0 -"; }
+      read -r attempt agent _ <"$file"
+      [ -z "$attempt" ] || end_of "$attempt" || write_end "$attempt" "end $attempt $agent lost - 0 -"
     done
   fi
   [ "$former" = "$1" ] || { printf '%s\n' "$1" >"$FLEET_ROOT/boot.new" && mv "$FLEET_ROOT/boot.new" "$FLEET_ROOT/boot"; }
-  for file in "$FLEET_ROOT"/attempts/*/secret; do # of a start that was cut short: nobody will read it
-    attempt=${file%/secret}
-    [ -e "$FLEET_ROOT/open/${attempt##*/}" ] || rm -f "$file"
-  done
 }
 
 # What is true by the folders: one line for each attempt not acknowledged yet. Before anything else is said, of all of
@@ -91,8 +87,8 @@ end_former_boots() { # BOOT
 tell_folders() { # WHICH
   local file attempt agent
   for file in "$FLEET_ROOT"/open/*; do
-    attempt=${file##*/}
-    read -r agent _ <"$file" || continue
+    read -r attempt agent _ <"$file"
+    [ -n "$attempt" ] || continue
     if end_of "$attempt"; then printf 'F %s\n' "$REPLY"; elif [ "$1" = all ]; then
       age_of "$attempt"
       printf 'F open %s %s %s\n' "$attempt" "$agent" "$REPLY"
@@ -103,7 +99,7 @@ tell_folders() { # WHICH
 # REPLY = how many seconds ago the attempt's tool began; 0 when it has not.
 age_of() {
   local began=''
-  { read -r _ began _ <"$FLEET_ROOT/attempts/$1/tool"; } 2>/dev/null
+  { read -r _; read -r _ began _; } 2>/dev/null <"$FLEET_ROOT/attempts/$1"
   uptime_seconds
   if [[ $began =~ ^[0-9]{1,12}$ ]] && [ "$began" -le "$REPLY" ]; then REPLY=$((REPLY - began)); else REPLY=0; fi
 }

@@ -5,10 +5,18 @@
 #   ~/.miyabi/NAME/            0700; everything of one fleet on this node
 #     owner epoch boot         who may drive it, how often it was taken, which boot it last saw
 #     journal                  append-only lines: what began, what ended
-#     lock/ATTEMPT             made with O_EXCL: hash of what was sent, or "buried" (must never start)
-#     open/ATTEMPT             exists until the controller has acknowledged the end
-#     attempts/ATTEMPT/        spec run prompt secret out err usage claim tool cgroup stop end
+#     attempts/ATTEMPT         made with O_EXCL, so that an attempt begins once; what becomes of it, see below
+#     attempts/ATTEMPT.*       prompt out err collect usage
+#     open/NUMBER              the agent's attempt and its limits, until the controller has acknowledged the end
 #     agents/NUMBER/           homes of tools, work folder, current (the attempt it shows)
+#
+# The file of an attempt has four lines of a fixed length. Whoever writes one needs no room for it: a full disk cannot lose
+# what it says. New files, and old ones that go, cost more than all else: an attempt has few.
+#     0  HASH TOOL                 of what was sent; or "buried": must never start
+#     1  PID BEGAN START GROUP     its tool
+#     2  REASON SINCE              it was asked to end
+#     3  end ...                   the record of its end
+#     then  worker|sweep PID START SINCE   claims, appended: the first one decides its fate
 set -u
 LOGIN_UMASK=$(umask) # what agents make is for people: their files get the login's own modes
 umask 077
@@ -20,8 +28,10 @@ GRACE_SECONDS=3          # between asking a tool to end and killing it
 SWEEP_SECONDS=10         # a worker that never claimed its attempt is given up after two of these
 ASIDES_MAX=8              # attempts that the sweep ends at the same time
 REPORT_SECONDS_MAX=10     # an older report is not passed on
+LINE_CHARS=511           # of the file of an attempt, without the newline
 OUT_BYTES_MAX=67108864   # of one attempt's output; past it the middle is given back to the disk
 ATTEMPTS_KEPT=500
+PRUNED_AT_ONCE=100
 
 # Only these variables reach a tool: what a login or the controller's own environment holds is not an agent's business.
 clean_environment() {
@@ -66,19 +76,39 @@ journal() {
   return 1 # the folder holds the end; it is told again at the next greeting
 }
 
-# REPLY = the end record of attempt $1; empty while it has none. The file is as long as it will ever be from the start.
+# ATTEMPT FIRST: makes its file, unless there is one.
+take_lock() {
+  local taken
+  set -C
+  { write_lines "$2" >"$FLEET_ROOT/attempts/$1"; } 2>/dev/null
+  taken=$?
+  set +C
+  return "$taken"
+}
+
+write_lines() { printf "%-${LINE_CHARS}s\n" "$1" '' '' ''; }
+
+put_line() { # ATTEMPT NUMBER TEXT
+  { [ "$2" -eq 0 ] || IFS= read -r -N $(((LINE_CHARS + 1) * $2)) _ <&5; printf "%-${LINE_CHARS}s\n" "$3" >&5; } 5<>"$FLEET_ROOT/attempts/$1"
+}
+
+# LOCKED, TOOL, STOP, END, CLAIMED = the lines of attempt $1. Fails where there is none, or one that was cut short.
+read_lines() {
+  LOCKED='' TOOL='' STOP='' END='' CLAIMED=''
+  [ -e "$FLEET_ROOT/attempts/$1" ] &&
+    { read -r LOCKED && read -r TOOL && read -r STOP && read -r END && { read -r CLAIMED || :; }; } <"$FLEET_ROOT/attempts/$1"
+}
+
+# REPLY = the end record of attempt $1; empty while it has none.
 end_of() {
   REPLY=
-  { read -r REPLY <"$FLEET_ROOT/attempts/$1/end"; } 2>/dev/null
+  [ -e "$FLEET_ROOT/attempts/$1" ] && { read -r _; read -r _; read -r _; read -r REPLY; } <"$FLEET_ROOT/attempts/$1"
   [ -n "$REPLY" ]
 }
 
-# Small files that are written in the course of an attempt take their room before its start, so that a full disk cannot
-# lose what they will say. Their first line is empty until then.
-take_room() { [ -s "$1" ] || printf '\n%511s\n' '' >"$1"; }
-fill_room() { printf '%s\n' "$2" 1<>"$1"; } # FILE TEXT
-
 write_end() { # ATTEMPT RECORD
-  fill_room "$FLEET_ROOT/attempts/$1/end" "$2"
+  { put_line "$1" 3 "$2"; } 2>/dev/null
+  # Cut or removed by somebody: what it said is lost, but not the end.
+  end_of "$1" || { write_lines - >"$FLEET_ROOT/attempts/$1" && put_line "$1" 3 "$2"; } 2>/dev/null
   journal "$2"
 }

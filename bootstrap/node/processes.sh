@@ -15,13 +15,14 @@ find_cgroups() {
   mkdir -p "$CGROUP" 2>/dev/null && [ -e "$CGROUP/cgroup.kill" ] || CGROUP=
 }
 
-# Moves the calling process (a subshell about to become the tool) into the agent's group.
+# Moves the calling process (a subshell about to become the tool) into the agent's group. GROUP = where it is then, for
+# the attempt's own record: a later server may stand in another group, and joining may fail.
 enter_cgroup() {
+  GROUP=
   [ -n "$CGROUP" ] || return 0
-  # Said by the attempt itself: a later server may stand in another group, and joining may fail.
   for _ in 1 2 3; do # the sweep may take an empty group away at this very moment
     [ -d "$CGROUP/$1" ] || mkdir -p "$CGROUP/$1" 2>/dev/null
-    { printf 0 >"$CGROUP/$1/cgroup.procs"; } 2>/dev/null && { fill_room cgroup "$CGROUP/$1"; return; }
+    { printf 0 >"$CGROUP/$1/cgroup.procs"; } 2>/dev/null && { GROUP="$CGROUP/$1"; return; }
   done
   return 0
 }
@@ -50,11 +51,10 @@ marked_processes() {
 
 # Kills whatever is left of an attempt, by its control group or its mark. Fails when something still runs after 5 s.
 kill_rest() { # ATTEMPT
-  local group='' pid='' start=''
-  { read -r group <"$FLEET_ROOT/attempts/$1/cgroup"; } 2>/dev/null
+  local pid='' start='' group=''
+  { read -r _; read -r pid _ start group; } 2>/dev/null <"$FLEET_ROOT/attempts/$1"
   if [ -n "$group" ]; then empty_group "$group"; return; fi
-  { read -r pid _ start <"$FLEET_ROOT/attempts/$1/tool"; } 2>/dev/null && is_running "$pid" "$start" &&
-    kill -KILL -- "-$pid" 2>/dev/null
+  is_running "$pid" "$start" && kill -KILL -- "-$pid" 2>/dev/null
   for _ in {1..50}; do
     marked_processes "$1"
     [ -n "$REPLY" ] || return 0
@@ -80,19 +80,14 @@ empty_group() {
 
 # Asks an attempt's tool to end: ATTEMPT REASON. The first reason given stays; the sweep kills what does not listen.
 ask_to_end() {
-  local folder="$FLEET_ROOT/attempts/$1" given='' pid='' start=''
+  local pid='' start=''
   uptime_seconds
   {
-    flock -w 1 5
-    read -r given <"$folder/stop"
-    [ -n "$given" ] || printf '%s %s\n' "$2" "$REPLY" >&5
-  } 2>/dev/null 5<>"$folder/stop" || :
-  { read -r pid _ start <"$folder/tool"; } 2>/dev/null && is_running "$pid" "$start" && kill -TERM -- "-$pid" 2>/dev/null
+    flock -w 1 4
+    read_lines "$1"
+    [ -n "$STOP" ] || put_line "$1" 2 "$2 $REPLY"
+  } 2>/dev/null 4<"$FLEET_ROOT/attempts/$1" || :
+  read -r pid _ start _ <<<"$TOOL"
+  is_running "$pid" "$start" && kill -TERM -- "-$pid" 2>/dev/null
   return 0
-}
-
-# REPLY = why the attempt whose folder this is was asked to end; empty when it was not.
-stop_reason() {
-  REPLY=
-  { read -r REPLY _ <stop; } 2>/dev/null
 }

@@ -4,13 +4,17 @@
 JOURNAL_BYTES_MAX=8388608
 JOURNAL_LINES_PER_SECOND=2000
 
-start_pump() {
-  local size me=$BASHPID
+# REPLY = the journal's size; one that is none is made anew.
+journal_size() {
   if [ ! -f "$FLEET_ROOT/journal" ] || [ -L "$FLEET_ROOT/journal" ]; then rm -rf "$FLEET_ROOT/journal"; fi
   [ -s "$FLEET_ROOT/journal" ] || { printf 'journal\n' >>"$FLEET_ROOT/journal"; } 2>/dev/null
-  size=$(stat -c %s "$FLEET_ROOT/journal" 2>/dev/null)
+  REPLY=$(stat -c %s "$FLEET_ROOT/journal" 2>/dev/null)
+  REPLY=${REPLY:-0}
+}
+
+start_pump() { # SERVER OFFSET
   set -m
-  pump $((${size:-0} + 1)) "$me" </dev/null 2>/dev/null &
+  pump "$(($2 + 1))" "$1" </dev/null 2>/dev/null &
   PUMP=$!
   set +m
 }
@@ -34,19 +38,20 @@ only_records() (
   exec grep --line-buffered -a -x -E '(start|end) [0-9a-f-]{36} [0-9]{1,5}[ a-z0-9-]{0,60}'
 )
 
+stop_pump() { [ -z "${PUMP:-}" ] || kill -- "-$PUMP" 2>/dev/null; }
+
 # Looks after the pump and the journal's size; true when something may have been missed.
-tend_pump() {
-  local size
-  size=$(stat -c %s "$FLEET_ROOT/journal" 2>/dev/null)
-  if [ "${size:-0}" -le "$JOURNAL_BYTES_MAX" ] && start_time "$PUMP"; then return 1; fi
-  kill -- "-$PUMP" 2>/dev/null
+tend_pump() { # SERVER
+  journal_size
+  if [ "$REPLY" -le "$JOURNAL_BYTES_MAX" ] && start_time "$PUMP"; then return 1; fi
+  stop_pump
   cut_journal
-  start_pump
+  journal_size
+  start_pump "$1" "$REPLY"
 }
 
 # What it holds is in the folders too.
 cut_journal() {
-  local size
-  size=$(stat -c %s "$FLEET_ROOT/journal" 2>/dev/null)
-  [ "${size:-0}" -le "$JOURNAL_BYTES_MAX" ] || : >"$FLEET_ROOT/journal"
+  journal_size
+  [ "$REPLY" -le "$JOURNAL_BYTES_MAX" ] || : >"$FLEET_ROOT/journal"
 }

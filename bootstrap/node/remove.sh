@@ -53,21 +53,28 @@ is_ours() { # PID
 }
 
 end_open_attempts() {
-  local file failed=0
-  for file in "$FLEET_ROOT"/open/*; do kill_rest "${file##*/}" || failed=1; done
+  local file attempt failed=0
+  for file in "$FLEET_ROOT"/open/*; do
+    read -r attempt _ <"$file"
+    [ -z "$attempt" ] || kill_rest "$attempt" || failed=1
+  done
   return "$failed"
 }
 
 # Empty by now; a scope that holds some goes by itself.
 remove_groups() {
-  local file group folders=()
-  for file in "$FLEET_ROOT/cgroup" "$FLEET_ROOT"/attempts/*/cgroup; do
+  local file group='' folders=()
+  { read -r group <"$FLEET_ROOT/cgroup"; } 2>/dev/null
+  is_group "$group" && folders+=("$group")
+  for file in "$FLEET_ROOT"/attempts/*-????????????; do
     group=
-    { read -r group <"$file"; } 2>/dev/null
-    [[ $group == /sys/fs/cgroup/*/miyabi-* ]] && folders+=("$group")
+    { read -r _; read -r _ _ _ group; } 2>/dev/null <"$file"
+    is_group "$group" && folders+=("$group")
   done
   [ -z "$CGROUP" ] || folders+=("$CGROUP"/* "$CGROUP")
   [ "${#folders[@]}" -eq 0 ] || find "${folders[@]}" -depth -type d -exec rmdir {} + 2>/dev/null
   for group in "${folders[@]}"; do rmdir "${group%/*}" 2>/dev/null; done
 }
+
+is_group() { [[ $1 == /sys/fs/cgroup/*/miyabi-* ]]; } # what an agent may have written there is not removed
 

@@ -1,48 +1,37 @@
-# The one stream: commands in on standard input, answers (A), evidence (B), folders (F), journal (J) and reports (R) out.
-# Every line is one write of less than 4,096 bytes, so that the journal's pump and the answers cannot mix.
+# The one stream: requests in on standard input, answers (A), evidence (B, T), folders (F), journal (J) and reports (R) out.
+# Every line is one write of less than 4,096 bytes, so that those who write cannot mix.
 
 answer() { printf 'A %s %s\n' "$1" "$2"; }
 refuse() { printf 'A %s {"ok":false,"code":"%s","message":"%s"}\n' "$1" "$2" "$3"; }
 
+# A request is its length in six digits, then so many bytes of words: bash reads a line byte by byte, and what has a length
+# at once.
 serve() { # BOOT, when it came here through a scope of its own
-  local line='' part code reported=-2
   GREETED=
+  ACKNOWLEDGED=0
   find_holder "$1"
   trap 'leave' EXIT
   trap 'exit 0' TERM HUP INT
   printf 'H %s %s\n' "$PROTOCOL" "$BASHPID"
-  while :; do
-    IFS= read -r -t 2 part
-    code=$?
-    line+=$part # one that stalls half-way goes on: its rest must not be taken for another line
-    if [ "$code" -eq 0 ]; then
-      set -f
-      # shellcheck disable=SC2086
-      set -- $line
-      set +f
-      line=
-      [ $# -ge 2 ] && obey "$@"
-    elif [ "$code" -le 128 ]; then
-      exit 0 # the controller closed the stream, or is gone
-    fi
-    uptime_seconds # not SECONDS: that follows the wall clock, and would be silent for as long as it jumps back
-    if [ -n "$GREETED" ] && [ $((REPLY - reported)) -ge 2 ]; then
-      tell_report
-      uptime_seconds # after it: a tmux that hangs must not make every turn a report
-      reported=$REPLY
-    fi
+  while read_bytes 6 && [[ $REPLY =~ ^[0-9]{6}$ ]] && read_bytes "$((10#$REPLY))"; do
+    set -f
+    # shellcheck disable=SC2086
+    set -- $REPLY
+    set +f
+    [ $# -lt 2 ] || obey "$@"
   done
+  exit 0 # the controller closed the stream, or is gone
 }
 
 leave() {
-  [ -n "${PUMP:-}" ] && kill -- "-$PUMP" 2>/dev/null
+  [ -z "${REPORTER:-}" ] || kill -- "-$REPORTER" 2>/dev/null
   if [ -n "${GREETED:-}" ] && is_my_turn; then record_server '' ''; fi
   return 0
 }
 
 is_my_turn() {
   local epoch
-  { read -r epoch <"$FLEET_ROOT/epoch"; } 2>/dev/null && [ "$epoch" = "$EPOCH" ]
+  read -r epoch <"$FLEET_ROOT/epoch" && [ "$epoch" = "$EPOCH" ]
 }
 
 obey() { # ID VERB ARG...
@@ -63,33 +52,4 @@ obey() { # ID VERB ARG...
     unsessions) close_sessions "$id" "$@" ;;
     *) refuse "$id" protocol "unknown word" ;;
   esac
-}
-
-tell_report() {
-  local line
-  tell_file_of_report
-  line=$(tmux_here list-sessions -F '#{session_name}' 2>/dev/null)
-  case $? in
-    127) printf 'R tmux absent\n' ;;
-    124 | 125 | 126 | 137) ;; # it did not answer, which is not the same as "no windows"
-    *) printf 'R sessions %s\n' "${line//$'\n'/ }" ;;
-  esac
-  start_sweep
-  # Ends that nobody acknowledged: a torn line of the journal, or evidence that could not be read in its moment.
-  TOLD=$(((TOLD + 1) % 10))
-  if tend_pump || [ "$TOLD" -eq 0 ]; then tell_folders ended; fi
-}
-
-# The sweep's report, unless it is old: a sweep that died or hangs must not look like one that sees.
-tell_file_of_report() {
-  local text='' line at
-  [ -f "$FLEET_ROOT/report" ] && { IFS= read -r -d '' -N 262144 text <"$FLEET_ROOT/report"; } 2>/dev/null
-  at=${text#node }
-  at=${at%%[!0-9]*}
-  [[ $at =~ ^[0-9]{1,12}$ ]] || return 0
-  uptime_seconds
-  [ $((REPLY - at)) -ge 0 ] && [ $((REPLY - at)) -le "$REPORT_SECONDS_MAX" ] || return 0
-  while IFS= read -r line; do
-    [ -n "$line" ] && printf 'R %s\n' "${line:0:500}"
-  done <<<"$text"
 }

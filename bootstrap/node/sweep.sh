@@ -5,7 +5,7 @@
 start_sweep() {
   local pid='' start=''
   { read -r pid start <"$FLEET_ROOT/sweep.pid"; } 2>/dev/null && is_running "$pid" "$start" && return 0
-  { cd "$FLEET_ROOT" && sweep_forever; } </dev/null >/dev/null 2>"$FLEET_ROOT/sweep.log" 6>&- 7>&- &
+  { cd "$FLEET_ROOT" && sweep_forever; } </dev/null >/dev/null 2>"$FLEET_ROOT/sweep.log" 6>&- 7>&- 8>&- &
 }
 
 sweep_forever() {
@@ -34,19 +34,21 @@ is_listening() {
 }
 
 sweep_once() { # NOW
-  local file attempt ids=()
+  local file attempt agent limit silence ids=() rest=()
   RUNNING=0
   for file in "$FLEET_ROOT"/open/*; do
-    attempt=${file##*/}
-    end_of "$attempt" && continue
+    { read -r attempt agent limit silence <"$file"; } 2>/dev/null
+    if [ -z "$attempt" ] || end_of "$attempt"; then continue; fi
     ids+=("$attempt")
+    rest+=("$agent $limit $silence")
   done
   RUNNING=${#ids[@]}
   [ $(($1 - MEASURED)) -ge 2 ] && measure "$1" "${ids[@]}"
   take_back_asides
-  for attempt in "${ids[@]}"; do sweep_attempt "$attempt" "$1"; done
+  # shellcheck disable=SC2086
+  for file in "${!ids[@]}"; do sweep_attempt "${ids[file]}" "$1" ${rest[file]}; done
   [ $(($1 - PRUNED)) -lt "$SWEEP_SECONDS" ] || { PRUNED=$1; prune_groups; }
-  is_listening && write_report "$1" "${ids[@]}"
+  is_listening && write_report "$1"
 }
 
 # ATTEMPT COMMAND...: what may take seconds is done aside, a few at once, so that no other attempt waits for it.
@@ -73,24 +75,23 @@ measure() { # NOW ATTEMPT...
   shift
   [ $# -gt 0 ] || return 0
   while read -r size path; do
-    attempt=${path%/*}
-    attempt=${attempt##*/}
-    if [ "${path##*/}" = out ] && [ "${BYTES[$attempt]:--1}" != "$size" ]; then
+    attempt=${path%.*}
+    if [ "${path##*.}" = out ] && [ "${BYTES[$attempt]:--1}" != "$size" ]; then
       BYTES[$attempt]=$size
       HEARD[$attempt]=$now
     fi
     if [ "$size" -gt "$OUT_BYTES_MAX" ]; then
       fallocate -p -o 1048576 -l $((size - OUT_BYTES_MAX / 2 - 1048576)) "$FLEET_ROOT/attempts/$path" 2>/dev/null || :
     fi
-  done < <(cd "$FLEET_ROOT/attempts" && stat -c '%s %n' "${@/%//out}" "${@/%//err}" 2>/dev/null)
+  done < <(cd "$FLEET_ROOT/attempts" && stat -c '%s %n' "${@/%/.out}" "${@/%/.err}" 2>/dev/null)
 }
 
-sweep_attempt() { # ATTEMPT NOW
-  local attempt=$1 now=$2 folder="$FLEET_ROOT/attempts/$1" who='' pid='' start='' began='' agent limit silence
-  { read -r who pid start _ <"$folder/claim"; } 2>/dev/null
-  read -r agent limit silence <"$FLEET_ROOT/open/$attempt" || return 0
+sweep_attempt() { # ATTEMPT NOW AGENT LIMIT SILENCE
+  local attempt=$1 now=$2 agent=$3 limit=$4 silence=$5 who pid start began
+  read_lines "$attempt"
+  read -r who pid start _ <<<"$CLAIMED"
   if [ "$who" = worker ] && is_running "$pid" "$start"; then
-    { read -r _ began _ <"$folder/tool"; } 2>/dev/null
+    read -r _ began _ <<<"$TOOL"
     [ -n "$began" ] || return 0
     escalate "$attempt" "$now"
     [ "$limit" -gt 0 ] && [ $((now - began)) -ge "$limit" ] && ask_to_end "$attempt" timeout
@@ -101,54 +102,45 @@ sweep_attempt() { # ATTEMPT NOW
   end_of "$attempt" || do_aside "$attempt" give_up "$attempt" "$agent" "$who"
 }
 
-# No claim yet: given time to appear; an empty claim belongs to a worker that left its process id in a file name.
+# Nobody said yet who claimed it: given time to.
 is_abandoned() { # ATTEMPT NOW
-  local file pid
-  for file in "$FLEET_ROOT/attempts/$1"/worker.*; do
-    pid=${file##*.}
-    start_time "$pid" && return 1
-  done
   [ -n "${UNCLAIMED[$1]:-}" ] || UNCLAIMED[$1]=$2
   [ $(($2 - ${UNCLAIMED[$1]})) -ge $((2 * SWEEP_SECONDS)) ]
 }
 
 # The worker is dead and nobody saw the tool's end: what still runs is killed first, then the end is written.
 give_up() { # ATTEMPT AGENT WHO
-  local how=lost ran=x
-  if cd "$FLEET_ROOT/attempts/$1" 2>/dev/null; then
-    { read -r ran <tool; } 2>/dev/null
-  else # somebody removed it, and its tool may run
-    mkdir -p "$FLEET_ROOT/attempts/$1" && cd "$FLEET_ROOT/attempts/$1" || return 0
-  fi
+  local how=lost
+  cd "$FLEET_ROOT/attempts" || return 0
   if [ -z "$3" ]; then
-    [ -e claim ] || claim "sweep $BASHPID 0" || return 0
-    [ -n "$ran" ] || how=never
+    # Where somebody removed its file its tool may run.
+    if ! read_lines "$1"; then write_lines - >"$1"; elif [ -z "$TOOL" ]; then how=never; fi
+    claim "$1" "sweep $BASHPID 0" || return 0
   fi
   kill_rest "$1" || return 0
-  rm -f secret
-  collect_usage
-  stop_reason
-  write_end "$1" "end $1 $2 $how - 0 ${REPLY:--}"
+  collect_usage "$1"
+  read_lines "$1"
+  STOP=${STOP%% *}
+  write_end "$1" "end $1 $2 $how - 0 ${STOP:--}"
 }
 
-escalate() { # ATTEMPT NOW: asked to end, and still there
-  local reason='' since=''
-  { read -r reason since <"$FLEET_ROOT/attempts/$1/stop"; } 2>/dev/null
+escalate() { # ATTEMPT NOW: asked to end, and still there; after read_lines
+  local reason since
+  read -r reason since <<<"$STOP"
   [ -n "$reason" ] && [ $(($2 - since)) -ge "$GRACE_SECONDS" ] && do_aside "$1" kill_rest "$1"
   return 0
 }
 
-# One file replaced in place; `serve` passes it on while a controller listens.
-write_report() { # NOW ATTEMPT...
-  local now=$1 attempt agent load available
-  shift
+# One file replaced in place; `serve` passes it on while a controller listens. NOW; the rest is what the sweep looked at
+write_report() {
+  local load available at
   read -r load _ </proc/loadavg
   available=$(awk '/^MemAvailable:/ { print $2; exit }' /proc/meminfo)
   {
-    printf 'node %s %s %s\n' "$now" "$load" "${available:-0}"
-    for attempt; do
-      { read -r agent _ <"$FLEET_ROOT/open/$attempt"; } 2>/dev/null || continue
-      printf 'attempt %s %s %s %s\n' "$attempt" "$agent" "${BYTES[$attempt]:-0}" $((now - ${HEARD[$attempt]:-$now}))
+    printf 'node %s %s %s\n' "$1" "$load" "${available:-0}"
+    for at in "${!ids[@]}"; do
+      attempt=${ids[at]}
+      printf 'attempt %s %s %s %s\n' "$attempt" "${rest[at]%% *}" "${BYTES[$attempt]:-0}" $(($1 - ${HEARD[$attempt]:-$1}))
     done
   } >"$FLEET_ROOT/report.new" && mv "$FLEET_ROOT/report.new" "$FLEET_ROOT/report"
 }

@@ -71,12 +71,12 @@ is_watched() { # SESSION
 }
 
 follow() { # ATTEMPT
-  local folder="$FLEET_ROOT/attempts/$1" kind=command
-  { read -r kind <"$folder/kind"; } 2>/dev/null
+  local file="$FLEET_ROOT/attempts/$1"
+  tool_of "$1"
   printf '\n\033[7m %s \033[0m\n' "attempt $1"
-  head -c 2000 "$folder/prompt" 2>/dev/null
+  head -c 2000 "$file.prompt" 2>/dev/null
   printf '\n'
-  tail -n 500 -s 0.5 --pid="$$" -F "$folder/out" 2>/dev/null | readable "$kind"
+  tail -n 500 -s 0.5 --pid="$$" -F "$file.out" 2>/dev/null | readable "$REPLY"
 }
 
 # Event lines as text; without jq, or for plain output, the lines themselves, cut.
@@ -88,19 +88,27 @@ readable() { # TOOL
   fi
 }
 
+# REPLY = how the output of attempt $1 is to be read.
+tool_of() {
+  REPLY=
+  { read -r _ REPLY <"$FLEET_ROOT/attempts/$1"; } 2>/dev/null
+  REPLY=${REPLY:-command}
+}
+
 until_ended() { while ! end_of "$1"; do nap 0.3; done; }
 
 # ROOT ATTEMPT FILE FOLLOW READABLE: for `fleet logs`.
 log() {
   FLEET_ROOT=$1
-  local folder="$FLEET_ROOT/attempts/$2" kind=command
-  [ -d "$folder" ] || { echo "no such attempt on this node any more" >&2; exit 1; }
-  { read -r kind <"$folder/kind"; } 2>/dev/null
+  local file="$FLEET_ROOT/attempts/$2.$3" kind
+  [ -e "$FLEET_ROOT/attempts/$2" ] || { echo "no such attempt on this node any more" >&2; exit 1; }
+  tool_of "$2"
+  kind=$REPLY
   [ "$5" = 1 ] || kind=command_raw
   if [ "$4" = 1 ]; then
     until_ended "$2" &
-    tail -n +1 -s 0.2 --pid="$!" -F "$folder/$3" 2>/dev/null
-  else
-    cat "$folder/$3"
+    tail -n +1 -s 0.2 --pid="$!" -F "$file" 2>/dev/null
+  elif [ -e "$file" ]; then # it may not have begun
+    cat "$file"
   fi | if [ "$kind" = command_raw ]; then cat; else readable "$kind"; fi
 }

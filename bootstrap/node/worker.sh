@@ -1,4 +1,8 @@
-# The worker: one process per attempt, outside tmux, outliving the link and the controller.
+# The worker: one process for an agent that has work, outside tmux, outliving the link and the controller. It waits a
+# little for the next attempt: to begin a process for each would cost as much as a short attempt does.
+
+LINGER_SECONDS=10
+ORDER_BYTES_MAX=32768 # what a pipe takes at once
 
 # Waits for a place among the starts in progress. The place is given back at the tool's first output or after 5 s.
 enter_gate() {
@@ -10,12 +14,12 @@ enter_gate() {
 
 leave_gate_at_first_output() {
   for _ in {1..100}; do
-    [ -s out ] && break
+    [ -s "$ATTEMPT.out" ] && break
     nap 0.05
   done
 }
 
-# An agent's new tool home is unpacked from a template made once per node: FOLDER NAME (the maker stands in ./make).
+# An agent's new tool home is unpacked from a template made once per node: FOLDER NAME MAKER.
 prepare_home() {
   local home="$FLEET_ROOT/agents/$AGENT/$1" template="$FLEET_ROOT/templates/$2.tar"
   [ -d "$home" ] && return 0
@@ -27,7 +31,7 @@ prepare_home() {
     export FLEET_TEMPLATE
     rm -rf "$FLEET_TEMPLATE"
     mkdir -p "$FLEET_TEMPLATE"
-    timeout -k 2 30 sh ./make </dev/null >make.log 2>&1 5>&-
+    timeout -k 2 30 sh -c "$3" </dev/null >"$FLEET_ROOT/templates/$2.log" 2>&1 5>&-
     tar -C "$FLEET_TEMPLATE" -cf "$template.new" . && mv "$template.new" "$template"
     rm -rf "$FLEET_TEMPLATE"
   )
@@ -37,23 +41,22 @@ prepare_home() {
   mv "$home.new" "$home"
 }
 
-# Becomes the tool: only this subshell leaves the worker's control group.
+# Becomes the tool: only this subshell leaves the worker's control group. BEGAN RUN SECRET
 run_tool() {
   enter_cgroup "$AGENT"
-  if [ -e secret ]; then
-    # shellcheck disable=SC1091
-    . ./secret # read and removed before the tool is there: no file of ours holds a secret while a tool runs
-    rm -f secret
-  fi
+  start_time "$BASHPID"
+  put_line "$ATTEMPT" 1 "$BASHPID $1 $REPLY $GROUP"
+  read_lines "$ATTEMPT"
+  [ -z "$STOP$END" ] || exit # asked to end or given up meanwhile: it must not begin
+  [ -z "$3" ] || eval "$3" # secrets: they came with the order and were never in a file
   export FLEET_ATTEMPT="$ATTEMPT"
   umask "$LOGIN_UMASK"
-  end_of "$ATTEMPT" && exit # given up meanwhile: it must not begin
-  exec sh ./run
+  eval "$2" # no shell of its own: each program that is begun costs as much as all the rest of this
 }
 
-collect_usage() {
-  [ -s collect ] || return 0
-  FLEET_SINCE="$PWD/claim" timeout -k 2 20 sh ./collect </dev/null >usage 2>/dev/null
+collect_usage() { # ATTEMPT
+  [ -s "$1.collect" ] || return 0
+  FLEET_SINCE="$PWD/$1.collect" timeout -k 2 20 sh "./$1.collect" </dev/null >"$1.usage" 2>/dev/null
 }
 
 # A signal to the worker only interrupts its waiting, never the tool.
@@ -67,34 +70,77 @@ wait_for() {
   done
 }
 
-# The whole life of one attempt. Runs in a subshell of `serve`, detached.
-work() {
-  ATTEMPT=$1
-  local gate home template input began code=- seconds=0 reason tool
+# Runs in a subshell of `serve`, detached. AGENT, then the first order: ATTEMPT GATE HOME TEMPLATE INPUT RUN SECRET MAKE
+work_on() {
+  local folder="$FLEET_ROOT/agents/$1"
+  AGENT=$1
+  shift
   trap - TERM EXIT
   trap : HUP INT
-  cd "$FLEET_ROOT/attempts/$ATTEMPT" || exit 1
-  printf '' >"worker.$BASHPID"
+  cd "$FLEET_ROOT/attempts" || exit 1
   start_time "$BASHPID"
-  claim "worker $BASHPID $REPLY" || exit 0
-  read -r AGENT gate home template input <spec
+  ME="$BASHPID $REPLY"
+  work "$@"
+  listen_for_orders "$folder" || return 0
+  while take_order; do work "${ORDER[@]}"; done
+  : >"$folder/worker" # nobody gives it an order from here on
+  if take_order 1; then work "${ORDER[@]}"; fi # nor did before
+}
+
+# FOLDER: fails where another worker of this agent waits, or no pipe can be had.
+listen_for_orders() {
+  local pid='' start=''
+  { read -r pid start _ <"$1/worker"; } 2>/dev/null && is_running "$pid" "$start" && return 1
+  [ -p "$1/orders" ] || { rm -rf "$1/orders"; mkfifo "$1/orders"; } || return 1
+  exec 8<>"$1/orders" && printf '%s\n' "$ME ${FLEET_PROGRAM##*/}" >"$1/worker"
+}
+
+# ORDER = the next one. Fails when none comes, or one that is cut short. SECONDS
+take_order() {
+  local size text words
+  # The rest without a limit: it was written at once, and a limit makes bash look at the clock for each byte.
+  IFS= read -r -t "${1:-$LINGER_SECONDS}" -N 6 -u 8 size && [[ $size =~ ^[0-9]{6}$ ]] &&
+    IFS= read -r -N "$((10#$size))" -u 8 text || return 1
+  set -f
+  # shellcheck disable=SC2206
+  words=(${text%%$'\n'*})
+  set +f
+  text=${text#*$'\n'}
+  [ "${#words[@]}" -eq 8 ] && [[ ${words[5]}${words[6]}${words[7]} =~ ^[0-9]{3,18}$ ]] || return 1
+  ORDER=("${words[@]:0:5}" "${text:0:words[5]}" "${text:words[5]:words[6]}" "${text:words[5]+words[6]:words[7]}")
+}
+
+# AGENT, then an order as above: to its worker, if one waits for orders. An order that gets lost with its worker is one
+# that nobody claims: the sweep ends its attempt.
+give_order() {
+  local folder="$FLEET_ROOT/agents/$1" pid='' start='' program='' text
+  { read -r pid start program <"$folder/worker"; } 2>/dev/null &&
+    [ "$program" = "${FLEET_PROGRAM##*/}" ] && is_running "$pid" "$start" && [ -p "$folder/orders" ] || return 1
+  shift
+  text="$1 $2 $3 $4 $5 ${#6} ${#7} ${#8}"$'\n'"$6$7$8"
+  [ "${#text}" -le "$ORDER_BYTES_MAX" ] && printf '%06d%s' "${#text}" "$text" 1<>"$folder/orders"
+}
+
+# The whole life of one attempt; what it needs came with the order.
+work() { # ATTEMPT GATE HOME TEMPLATE INPUT RUN SECRET MAKE
+  ATTEMPT=$1
+  local input=/dev/null code=- seconds=0 began reason tool
+  claim "$ATTEMPT" "worker $ME" || return 0
   journal "start $ATTEMPT $AGENT"
   start_sweep
-  [ "$gate" = 1 ] && enter_gate "$AGENT"
+  [ "$2" = 1 ] && enter_gate "$AGENT"
   [ -z "$CGROUP" ] || empty_group "$CGROUP/$AGENT" # what an earlier attempt may have left
-  [ "$home" = - ] || prepare_home "$home" "$template" 6>&-
-  [ "$input" = prompt ] && input=./prompt || input=/dev/null
+  [ "$3" = - ] || prepare_home "$3" "$4" "$8" 6>&-
+  [ "$5" = prompt ] && [ -e "$ATTEMPT.prompt" ] && input=$ATTEMPT.prompt
   uptime_seconds; began=$REPLY
-  stop_reason
-  if [ -z "$REPLY" ]; then
+  read_lines "$ATTEMPT"
+  if [ -z "$STOP" ]; then
     set -m
-    run_tool <"$input" >out 2>err 6>&- 7>&- &
+    run_tool "$began" "$6" "$7" <"$input" >"$ATTEMPT.out" 2>"$ATTEMPT.err" 6>&- 7>&- 8>&- &
     tool=$!
     set +m
-    start_time "$tool"
-    fill_room tool "$tool $began $REPLY"
-    if [ "$gate" = 1 ]; then
-      leave_gate_at_first_output &
+    if [ "$2" = 1 ]; then
+      leave_gate_at_first_output 8>&- &
       exec 6>&-
     fi
     wait_for "$tool"
@@ -102,13 +148,13 @@ work() {
     uptime_seconds
     seconds=$((REPLY - began))
   fi
-  stop_reason # now: a reason that comes after the end is none
-  reason=$REPLY
+  read_lines "$ATTEMPT" # now: a reason that comes after the end is none
+  reason=${STOP%% *}
   [ -n "$reason" ] || [ "$code" = 0 ] || ! is_full || reason=disk
   kill_rest "$ATTEMPT"
-  [ ! -e secret ] || rm -f secret
-  collect_usage
+  collect_usage "$ATTEMPT"
   write_end "$ATTEMPT" "end $ATTEMPT $AGENT exited $code $seconds ${reason:--}"
+  end_of "$ATTEMPT" || exit 1 # the sweep looks after attempts whose worker is dead
   start_sweep
 }
 
@@ -120,19 +166,11 @@ is_full() {
   [ $((blocks * size)) -lt 1048576 ] || { [ "$all" -gt 0 ] && [ "$files" -lt 100 ]; }
 }
 
-# Whoever makes this file decides the attempt's fate: its worker, or the sweep that gives it up. CONTENT. On a full disk
-# its text goes into room that was taken before the start.
+# Whoever is the first to do this decides the attempt's fate: its worker, or the sweep that gives it up. Its file has room
+# for it. ATTEMPT WHO
 claim() {
-  local taken text
   uptime_seconds
-  text="$1 $REPLY"
-  set -C
-  { : >claim; } 2>/dev/null
-  taken=$?
-  set +C
-  if [ "$taken" -eq 0 ]; then
-    { printf '%s\n' "$text" >claim; } 2>/dev/null || { fill_room claim.room "$text" && mv claim.room claim; }
-    return 0
-  fi
-  [ ! -e claim ] && fill_room claim.room "$text" && ln claim.room claim 2>/dev/null
+  set -- "$1" "$2 $REPLY"
+  { printf '%s\n' "$2" >>"$FLEET_ROOT/attempts/$1"; } 2>/dev/null
+  read_lines "$1" && [ "$CLAIMED" = "$2" ]
 }

@@ -7,7 +7,7 @@ import type { ReportLine } from '../node/report.ts';
 import type { Observation } from './observation.ts';
 import { takeRecords } from './settle.ts';
 import { keepTunnels } from './tunnel.ts';
-import { newSight, type Sight, type World } from './world.ts';
+import { newSight, nudge, type Sight, type World } from './world.ts';
 
 /** Nodes are greeted, listened to and given up here; what they say goes into the ledger by `settle.ts`. */
 
@@ -143,7 +143,7 @@ function refuseTwin({ sights }: World, sight: Sight, link: Link): void {
   }
   link.close();
   throw new FleetError('config-invalid', `${sight.name} and ${twin.name} are one and the same machine`, {
-    hint: 'Take one of them out of the fleet file; fleet reload.',
+    hint: 'Take one of them out of the fleet file, then fleet reload.',
   });
 }
 
@@ -198,7 +198,8 @@ function takeWord(world: World, sight: Sight, record: AttemptRecord): void {
   sight.heardAt = world.clock.monotonic();
   note(sight, record);
   sight.records.push(record);
-  world.wake();
+  if (record.is === 'end') world.wake();
+  else nudge(world);
   if (Math.max(sight.records.length, sight.running.size, sight.attempts.size) <= WORDS_MAX) return;
   sight.failures += 1;
   sight.retryAt = sight.heardAt + FLOOD_MS;

@@ -9,16 +9,20 @@ import type { Desired } from './desired.ts';
 import { isUp } from './observation.ts';
 import { FULL_MS } from './settle.ts';
 import type { Plan } from './step.ts';
-import type { Sight, World } from './world.ts';
+import { nudge, type Sight, type World } from './world.ts';
 
 /** Writes what was seen where readers look: what changed at once, the rest with the heartbeat. */
 
 const BEAT_MS = 5000;
+/** Agents that begin and end all the time are told of together. */
+const MERGED_MS = 100;
 /** What stands behind it in an evidence changes all the time and is no news. */
 const PROGRESS_MARK = '; ';
 
 interface Published {
   beatAt: number;
+  /** Monotonic ms of the last writing. */
+  at: number;
   nodes: string;
   /** How each node was, as far as it is news: see `standing`. */
   standings: ReadonlyMap<string, string>;
@@ -32,6 +36,7 @@ export async function publish(world: World, desired: Desired, snapshot: Snapshot
   const now = world.clock.now();
   const last = published.get(world) ?? {
     beatAt: Number.NEGATIVE_INFINITY,
+    at: Number.NEGATIVE_INFINITY,
     nodes: '',
     standings: new Map<string, string>(),
     placement: '',
@@ -49,6 +54,7 @@ export async function publish(world: World, desired: Desired, snapshot: Snapshot
   const placement = JSON.stringify({ ...desired.placement, unsized: desired.unsized });
   const isNews = nodesText !== last.nodes || placement !== last.placement || state !== snapshot.state;
   if (!isBeat && !isNews && changed.length === 0) return;
+  if (!isBeat && !isNews && world.clock.monotonic() - last.at < MERGED_MS) return nudge(world);
   await inTransaction(world.ledger, async (tx) => {
     await saveSights(tx, isBeat || nodesText !== last.nodes ? nodes : [], changed);
     if (placement !== last.placement) await writeMeta(tx, 'placement', placement);
@@ -58,6 +64,7 @@ export async function publish(world: World, desired: Desired, snapshot: Snapshot
   });
   published.set(world, {
     beatAt: isBeat ? now : last.beatAt,
+    at: world.clock.monotonic(),
     nodes: nodesText,
     standings: new Map([...world.sights.values()].map((sight) => [sight.name, standing(sight)])),
     placement,

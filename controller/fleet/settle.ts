@@ -1,9 +1,9 @@
 import { toolOf } from '../agent/tools/index.ts';
 import type { Evidence, Reading } from '../agent/tools/tool.ts';
 import { toFleetError } from '../errors.ts';
-import { type Settlement, settleAttempt, startAttempts } from '../ledger/attempts.ts';
+import { type Settlement, settleAttempts, startAttempts } from '../ledger/attempts.ts';
 import { inTransaction } from '../ledger/ledger.ts';
-import { readAttempts, readTask } from '../ledger/read.ts';
+import { readAttempts, readTasks } from '../ledger/read.ts';
 import type { AttemptView } from '../ledger/view.ts';
 import type { AttemptRecord } from '../node/journal.ts';
 import { FAULT_OF, isOpen } from '../task/attempt.ts';
@@ -23,17 +23,18 @@ type EndRecord = Extract<AttemptRecord, { is: 'end' }>;
 
 /** A node that answers slowly is waited for only a moment: what it has to say is taken in beside the next ticks. */
 export async function takeRecords(world: World): Promise<void> {
-  const takings = [...world.sights.values()].flatMap((sight) => beginTaking(world, sight) ?? []);
-  if (takings.length === 0) return;
   const enough = new AbortController();
+  const takings = [...world.sights.values()].flatMap((sight) => beginTaking(world, sight, enough.signal) ?? []);
+  if (takings.length === 0) return;
   await Promise.race([Promise.all(takings), world.clock.sleep(TAKING_MS_MAX, enough.signal)]);
   enough.abort();
 }
 
-function beginTaking(world: World, sight: Sight): Promise<void> | undefined {
+/** `over`: the tick that began it went on without it. */
+function beginTaking(world: World, sight: Sight, over: AbortSignal): Promise<void> | undefined {
   if (sight.isTaking || !sight.link || sight.records.length === 0) return undefined;
   sight.isTaking = true;
-  const taking = takeFrom(world, sight).finally(() => {
+  const taking = takeFrom(world, sight, over).finally(() => {
     sight.isTaking = false;
     if (sight.records.length > 0) world.wake();
   });
@@ -41,7 +42,7 @@ function beginTaking(world: World, sight: Sight): Promise<void> | undefined {
   return taking.catch(() => {}); // whoever tracks it hears of its failure
 }
 
-async function takeFrom(world: World, sight: Sight): Promise<void> {
+async function takeFrom(world: World, sight: Sight, over: AbortSignal): Promise<void> {
   const { link } = sight;
   if (!link || sight.records.length === 0) return;
   const records = sight.records.splice(0, TAKEN_AT_ONCE_MAX);
@@ -57,7 +58,7 @@ async function takeFrom(world: World, sight: Sight): Promise<void> {
       records.filter(({ is }) => is !== 'end').map(({ attempt }) => attempt),
       now,
     );
-    for (const settlement of settlements) await settleAttempt(tx, settlement, now);
+    await settleAttempts(tx, settlements, now);
   });
   for (const attempt of told) {
     sight.progress.delete(attempt);
@@ -65,7 +66,7 @@ async function takeFrom(world: World, sight: Sight): Promise<void> {
   }
   if (settlements.some(({ reading }) => reading.verdict === 'disk')) restUntilRoom(world, sight);
   if (told.length > 0) world.track(acknowledge(sight, link, told));
-  if (settlements.length > 0) world.wake();
+  if (settlements.length > 0 && over.aborted) world.wake();
 }
 
 /** A node whose disk is full would take every task there is, and fail it: others take them meanwhile. */
@@ -88,15 +89,19 @@ async function readEnds(world: World, sight: Sight, ends: readonly EndRecord[]):
   const readings: EndReading[] = [];
   for (let index = 0; index < ends.length; index += READ_AT_ONCE_MAX) {
     const batch = ends.slice(index, index + READ_AT_ONCE_MAX);
-    readings.push(...(await Promise.all(batch.map((end) => readEnd(world, sight, end)))));
+    const attempts = await readAttempts(world.ledger, {
+      ids: batch.map(({ attempt }) => attempt),
+      limit: batch.length,
+    });
+    const known = new Map(attempts.map((attempt) => [attempt.id, attempt]));
+    readings.push(...(await Promise.all(batch.map((end) => readEnd(world, sight, end, known.get(end.attempt))))));
   }
   return readings;
 }
 
 type EndReading = Settlement | 'later' | 'known';
 
-async function readEnd(world: World, sight: Sight, end: EndRecord): Promise<EndReading> {
-  const [attempt] = await readAttempts(world.ledger, { id: end.attempt, limit: 1 });
+async function readEnd(world: World, sight: Sight, end: EndRecord, attempt?: AttemptView): Promise<EndReading> {
   // Only its own node can tell of an attempt: a copied folder on another one proves nothing.
   if (!attempt || !isOpen(attempt.state) || attempt.node !== sight.name) return 'known';
   const evidence = await gather(sight, end);
@@ -143,7 +148,7 @@ export async function settlementOf(
   exit: number | null,
   resumable: boolean,
 ): Promise<Settlement> {
-  const task = await readTask(world.ledger, attempt.task);
+  const [task] = await readTasks(world.ledger, { ids: [attempt.task], limit: 1 });
   const { retries, platformRetries } = world.fleet.tasks;
   const fault = FAULT_OF[reading.verdict];
   return {

@@ -87,6 +87,21 @@ export interface Sight extends Omit<NodeSight, 'sessions' | 'attempts' | 'runnin
   machine: { load: number; availableKiB: number } | null;
 }
 
+const NUDGE_MS = 100;
+const nudged = new WeakSet<World>();
+
+/** For what is worth writing down and calls for no act: what comes together is taken together, and soon. */
+export function nudge(world: World): void {
+  if (nudged.has(world)) return;
+  nudged.add(world);
+  world.track(
+    world.clock.sleep(NUDGE_MS).then(() => {
+      nudged.delete(world);
+      world.wake();
+    }),
+  );
+}
+
 /** Under which name `asked` holds that an attempt was told to end. */
 export function stopKey(attempt: string): string {
   return `stop ${attempt}`;

@@ -7,7 +7,7 @@ import { laneOf } from './lane.ts';
 import { numbersIn, record, type Writing } from './ledger.ts';
 import { fireDependents, parkDependents } from './needs.ts';
 import { unparkAttempts } from './parking.ts';
-import { isDue } from './read.ts';
+import { isDue, OPEN_STATES, readOrdinals } from './read.ts';
 
 /** Attempts: intended, started, ended. Every function is one part of a transaction. */
 
@@ -28,35 +28,24 @@ export interface Beginning {
  * paused or has an open attempt, is left out: the plan was made on an older look.
  */
 export async function beginAttempts(tx: Writing, beginnings: readonly Beginning[], now: number): Promise<Beginning[]> {
-  const begun: Beginning[] = [];
-  for (const beginning of beginnings) {
-    const paused = await tx
-      .selectFrom('agent')
-      .select('number')
-      .where('number', '=', beginning.agent)
-      .where('paused', '=', 1)
-      .executeTakeFirst();
-    const busy = await tx
-      .selectFrom('attempt')
-      .select('id')
-      .where('agent', '=', beginning.agent)
-      .where('state', 'in', ['intended', 'started'])
-      .executeTakeFirst();
-    if (paused || busy) continue;
-    const taken = await tx
-      .updateTable('task')
-      .set({ state: 'running', reason: null })
-      .where('id', '=', beginning.task)
-      .where('state', '=', 'queued')
-      .where((task) => isDue(task, now))
-      .executeTakeFirst();
-    if (Number(taken.numUpdatedRows) === 0) continue;
-    await tx
-      .insertInto('attempt')
-      .values(attemptRow(beginning, await nextOrdinal(tx, beginning.task), now))
-      .execute();
-    begun.push(beginning);
-  }
+  const free = await onFreeAgents(tx, beginnings);
+  if (free.length === 0) return [];
+  const taken = await tx
+    .updateTable('task')
+    .set({ state: 'running', reason: null })
+    .where('id', 'in', [...new Set(free.map(({ task }) => task))])
+    .where('state', '=', 'queued')
+    .where((task) => isDue(task, now))
+    .returning('id')
+    .execute();
+  const tasks = new Set(taken.map(({ id }) => id));
+  const begun = free.filter(({ task }) => tasks.delete(task));
+  const last = await readOrdinals(
+    tx,
+    begun.map(({ task }) => task),
+  );
+  const rows = begun.map((each) => attemptRow(each, (last.get(each.task) ?? 0) + 1, now));
+  if (rows.length > 0) await tx.insertInto('attempt').values(rows).execute();
   await record(
     tx,
     begun.map(({ attempt, task, agent, node }) => ({
@@ -71,13 +60,20 @@ export async function beginAttempts(tx: Writing, beginnings: readonly Beginning[
   return begun;
 }
 
-async function nextOrdinal(tx: Writing, task: string): Promise<number> {
-  const row = await tx
+/** The first one for each agent that is neither paused nor busy. */
+async function onFreeAgents(tx: Writing, beginnings: readonly Beginning[]): Promise<Beginning[]> {
+  const agents = new Set(beginnings.map(({ agent }) => agent));
+  if (agents.size === 0) return [];
+  const paused = await tx.selectFrom('agent').select('number').where('paused', '=', 1).execute();
+  const busy = await tx
     .selectFrom('attempt')
-    .select((of) => of.fn.max('ordinal').as('last'))
-    .where('task', '=', task)
-    .executeTakeFirst();
-  return Number(row?.last ?? 0) + 1;
+    .select('agent')
+    .where('agent', 'in', [...agents])
+    .where('state', 'in', OPEN_STATES)
+    .execute();
+  for (const { number } of paused) agents.delete(number);
+  for (const { agent } of busy) agents.delete(agent);
+  return beginnings.filter(({ agent }) => agents.delete(agent));
 }
 
 function attemptRow(beginning: Beginning, ordinal: number, now: number) {
@@ -107,19 +103,19 @@ function attemptRow(beginning: Beginning, ordinal: number, now: number) {
 
 /** The node said so. Ids it never heard of, or that are past this, change nothing. */
 export async function startAttempts(tx: Writing, node: string, ids: readonly string[], now: number): Promise<void> {
-  const events: FleetEvent[] = [];
-  for (const id of ids) {
-    const rows = await tx
-      .updateTable('attempt')
-      .set({ state: 'started', started_at: now })
-      .where('id', '=', id)
-      .where('node', '=', node)
-      .where('state', '=', 'intended')
-      .returning(['task', 'agent', 'node'])
-      .execute();
-    events.push(...rows.map((row) => ({ at: now, kind: 'attempt_started' as const, attempt: id, ...row })));
-  }
-  await record(tx, events);
+  if (ids.length === 0) return;
+  const rows = await tx
+    .updateTable('attempt')
+    .set({ state: 'started', started_at: now })
+    .where('id', 'in', [...ids])
+    .where('node', '=', node)
+    .where('state', '=', 'intended')
+    .returning(['id', 'task', 'agent', 'node'])
+    .execute();
+  await record(
+    tx,
+    rows.map(({ id, ...at }) => ({ at: now, kind: 'attempt_started' as const, attempt: id, ...at })),
+  );
 }
 
 export interface Settlement {
@@ -134,11 +130,33 @@ export interface Settlement {
   resume: boolean;
 }
 
-/** Ends an attempt and moves its task, once: an attempt that is not open any more changes nothing. */
-export async function settleAttempt(tx: Writing, settlement: Settlement, now: number): Promise<boolean> {
-  const { attempt, state, reading, exit, seconds } = settlement;
-  await unparkAttempts(tx, [attempt], now); // its node is heard again
-  const row = await tx
+/** Ends attempts and moves their tasks, each once: an attempt that is not open any more changes nothing. Gives how many were. */
+export async function settleAttempts(tx: Writing, settlements: readonly Settlement[], now: number): Promise<number> {
+  // Their nodes are heard again.
+  await unparkAttempts(
+    tx,
+    settlements.map(({ attempt }) => attempt),
+    now,
+  );
+  const events: FleetEvent[] = [];
+  const settled: Moved[] = [];
+  for (const settlement of settlements) {
+    const row = await endAttempt(tx, settlement, now);
+    if (!row) continue;
+    const { stopping, ...at } = row;
+    const { attempt, reading } = settlement;
+    const data = { verdict: reading.verdict, ...(reading.message ? { message: reading.message.slice(0, 300) } : {}) };
+    events.push({ at: now, kind: 'attempt_ended', attempt, ...at, data });
+    await saveUsage(tx, attempt, reading);
+    settled.push({ at, settlement: { ...settlement, after: heedCancel(settlement.after, stopping) } });
+  }
+  await record(tx, events);
+  await moveTasks(tx, settled, now);
+  return settled.length;
+}
+
+async function endAttempt(tx: Writing, { attempt, state, reading, exit, seconds }: Settlement, now: number) {
+  return tx
     .updateTable('attempt')
     .set({
       state,
@@ -154,16 +172,9 @@ export async function settleAttempt(tx: Writing, settlement: Settlement, now: nu
       conversation: reading.conversation,
     })
     .where('id', '=', attempt)
-    .where('state', 'in', ['intended', 'started'])
+    .where('state', 'in', OPEN_STATES)
     .returning(['task', 'agent', 'node', 'stopping'])
     .executeTakeFirst();
-  if (!row) return false;
-  const { stopping, ...at } = row;
-  await saveUsage(tx, attempt, reading);
-  await moveTask(tx, at, { ...settlement, after: heedCancel(settlement.after, stopping) }, now);
-  const data = { verdict: reading.verdict, ...(reading.message ? { message: reading.message.slice(0, 300) } : {}) };
-  await record(tx, [{ at: now, kind: 'attempt_ended', attempt, ...at, data }]);
-  return true;
 }
 
 /** What a person cancelled is not begun again, however its attempt came to its end before the node was told. */
@@ -190,18 +201,31 @@ async function saveUsage(tx: Writing, attempt: string, reading: Reading): Promis
   }
 }
 
-async function moveTask(
-  tx: Writing,
-  at: { task: string; agent: number; node: string },
-  settlement: Settlement,
-  now: number,
-): Promise<void> {
+interface Moved {
+  at: { task: string; agent: number; node: string };
+  settlement: Settlement;
+}
+
+async function moveTasks(tx: Writing, moves: readonly Moved[], now: number): Promise<void> {
+  const events: FleetEvent[] = [];
+  const completed: string[] = [];
+  const ended: { task: string; end: 'failed' | 'cancelled' | 'parked' }[] = [];
+  for (const { at, settlement } of moves) {
+    if (!(await moveTask(tx, at, settlement, now))) continue; // cancelled while its node was not heard: nothing follows from this end
+    const { next, reason } = settlement.after;
+    const kind = next === 'queued' ? 'task_retried' : (`task_${next}` as const);
+    events.push({ at: now, kind, ...at, ...(reason ? { data: { reason: reason.slice(0, 300) } } : {}) });
+    if (next === 'completed') completed.push(at.task);
+    else if (next !== 'queued') ended.push({ task: at.task, end: next });
+  }
+  await record(tx, events);
+  await fireDependents(tx, completed, now);
+  for (const { task, end } of ended) await parkDependents(tx, task, end, now);
+}
+
+/** False where the task is not running any more. */
+async function moveTask(tx: Writing, at: Moved['at'], settlement: Settlement, now: number): Promise<boolean> {
   const { after, reading, resume } = settlement;
-  const task = await tx
-    .selectFrom('task')
-    .select(['category', 'kind', 'agents'])
-    .where('id', '=', at.task)
-    .executeTakeFirstOrThrow();
   const goesOn = after.next === 'queued' && resume && reading.conversation !== null;
   const resumesOn = goesOn ? at.agent : null;
   const settled = after.next !== 'queued' && after.next !== 'parked';
@@ -218,19 +242,22 @@ async function moveTask(
       resumes_on: resumesOn,
       resumes_node: goesOn ? at.node : null,
       is_restart: after.next === 'queued' && FAULT_OF[reading.verdict] === 'platform' ? 1 : 0,
-      lane: laneOf(task.category, task.kind, numbersIn(task.agents), resumesOn),
       ended_at: settled ? now : null,
+      ...(settled ? {} : { lane: await laneIn(tx, at.task, resumesOn) }), // only what waits needs its lane
     })
     .where('id', '=', at.task)
     .where('state', '=', 'running')
     .executeTakeFirst();
-  if (Number(moved.numUpdatedRows) === 0) return; // cancelled while its node was not heard: nothing follows from this end
-  const kind = after.next === 'queued' ? 'task_retried' : (`task_${after.next}` as const);
-  await record(tx, [
-    { at: now, kind, ...at, ...(after.reason ? { data: { reason: after.reason.slice(0, 300) } } : {}) },
-  ]);
-  if (after.next === 'completed') await fireDependents(tx, at.task, now);
-  else if (after.next !== 'queued') await parkDependents(tx, at.task, after.next, now);
+  return Number(moved.numUpdatedRows) > 0;
+}
+
+async function laneIn(tx: Writing, id: string, resumesOn: number | null): Promise<string> {
+  const task = await tx
+    .selectFrom('task')
+    .select(['category', 'kind', 'agents'])
+    .where('id', '=', id)
+    .executeTakeFirstOrThrow();
+  return laneOf(task.category, task.kind, numbersIn(task.agents), resumesOn);
 }
 
 /** Records that attempts are to end; the plan tells the node, again and again until the end is seen. */
@@ -243,7 +270,7 @@ export async function stopAttempts(
   let query = tx
     .updateTable('attempt')
     .set({ stopping: reason })
-    .where('state', 'in', ['intended', 'started'])
+    .where('state', 'in', OPEN_STATES)
     .where('stopping', 'is', null);
   if (where.agents) query = query.where('agent', 'in', [...where.agents]);
   const rows = await query.returning(['id', 'task', 'agent', 'node']).execute();

@@ -2,15 +2,30 @@ import { record, type Writing } from './ledger.ts';
 
 /** What tasks need of each other: counted down, parked when hopeless, told in words. Parts of a transaction. */
 
-/** A completed task fires its dependents in the same transaction. */
-export async function fireDependents(tx: Writing, task: string, now: number): Promise<void> {
-  const dependents = tx.selectFrom('need').select('task').where('needs', '=', task);
-  await tx
-    .updateTable('task')
-    .set((row) => ({ deps_left: row('deps_left', '-', 1) }))
-    .where('id', 'in', dependents)
-    .where('deps_left', '>', 0)
+/** Completed tasks fire their dependents in the same transaction. */
+export async function fireDependents(tx: Writing, tasks: readonly string[], now: number): Promise<void> {
+  if (tasks.length === 0) return;
+  const rows = await tx
+    .selectFrom('need')
+    .select(['task', (of) => of.fn.countAll().as('fired')])
+    .where('needs', 'in', [...tasks])
+    .groupBy('task')
     .execute();
+  if (rows.length === 0) return;
+  for (const { task, fired } of rows)
+    await tx
+      .updateTable('task')
+      .set((row) => ({
+        deps_left: row
+          .case()
+          .when('deps_left', '>', Number(fired))
+          .then(row('deps_left', '-', Number(fired)))
+          .else(0)
+          .end(),
+      }))
+      .where('id', '=', task)
+      .execute();
+  const dependents = rows.map(({ task }) => task);
   const ready = await tx
     .updateTable('task')
     .set({ state: 'queued', reason: null, parked_by: null })

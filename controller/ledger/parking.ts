@@ -2,6 +2,7 @@ import { FleetError } from '../errors.ts';
 import { laneOf } from './lane.ts';
 import { type Ledger, numbersIn, record, type Writing } from './ledger.ts';
 import { explainBlocked, parkDependents, unparkDependents } from './needs.ts';
+import { OPEN_STATES } from './read.ts';
 
 /**
  * Attempts on a node that is not heard: nobody knows whether they run. Their tasks are parked, never begun elsewhere,
@@ -19,7 +20,7 @@ export async function parkAttempts(tx: Writing, parkings: readonly Parking[], no
       .updateTable('attempt')
       .set({ is_parked: 1 })
       .where('id', '=', attempt)
-      .where('state', 'in', ['intended', 'started'])
+      .where('state', 'in', OPEN_STATES)
       .where('is_parked', '=', 0)
       .returning(['task', 'agent', 'node'])
       .executeTakeFirst();
@@ -37,15 +38,15 @@ export async function parkAttempts(tx: Writing, parkings: readonly Parking[], no
 
 /** The node is heard again: what waits for it runs as before, unless a person cancelled it meanwhile. */
 export async function unparkAttempts(tx: Writing, attempts: readonly string[], now: number): Promise<void> {
-  for (const attempt of attempts) {
-    const row = await tx
-      .updateTable('attempt')
-      .set({ is_parked: 0 })
-      .where('id', '=', attempt)
-      .where('is_parked', '=', 1)
-      .returning(['task', 'agent', 'node'])
-      .executeTakeFirst();
-    if (!row) continue;
+  if (attempts.length === 0) return;
+  const parked = await tx
+    .updateTable('attempt')
+    .set({ is_parked: 0 })
+    .where('id', 'in', [...attempts])
+    .where('is_parked', '=', 1)
+    .returning(['id', 'task', 'agent', 'node'])
+    .execute();
+  for (const { id: attempt, ...row } of parked) {
     const task = await tx
       .updateTable('task')
       .set({ state: 'running', reason: null })
@@ -68,7 +69,7 @@ async function openOf(tx: Writing, tasks: readonly string[]): Promise<{ id: stri
         .selectFrom('attempt')
         .select(['id', 'task', 'node'])
         .where('task', '=', task)
-        .where('state', 'in', ['intended', 'started'])
+        .where('state', 'in', OPEN_STATES)
         .execute()),
     );
   return rows;
@@ -79,7 +80,7 @@ export async function countOpen(ledger: Ledger | Writing): Promise<Map<string, n
   const rows = await ledger
     .selectFrom('attempt')
     .select(['node', (of) => of.fn.countAll().as('count')])
-    .where('state', 'in', ['intended', 'started'])
+    .where('state', 'in', OPEN_STATES)
     .groupBy('node')
     .execute();
   return new Map(rows.map(({ node, count }) => [node, Number(count)]));
@@ -94,7 +95,7 @@ export async function refuseOpen(tx: Writing, tasks: readonly string[]): Promise
     .map(({ task, node }) => `${task} may still run on ${node}`)
     .join(', ');
   throw new FleetError('unlawful', list, {
-    hint: 'It goes on by itself when the node is back. If you know that it is dead, add --assume-dead.',
+    hint: 'When the node is back it goes on by itself. If you know that nothing runs there any more: --assume-dead.',
   });
 }
 

@@ -21,6 +21,9 @@ import type {
 
 const WAIT_MS_MAX = WAIT_SECONDS_MAX * 1000;
 
+/** Spelled out, not bound: only then does the planner know that the indexes of open attempts hold them all. */
+export const OPEN_STATES = [sql.lit('intended' as const), sql.lit('started' as const)];
+
 /** Its wait is over. One longer than any wait can be was noted by a clock that was ahead: nobody waits for that. */
 export function isDue(task: ExpressionBuilder<Tables, 'task'>, now: number): Expression<SqlBool> {
   return task.or([task('not_before', '<=', now), task('not_before', '>', now + WAIT_MS_MAX)]);
@@ -44,8 +47,7 @@ export async function readSnapshot(ledger: Ledger, now: number, perLaneMax: numb
       'started_at as startedAt',
       'is_parked as isParked',
     ])
-    // Spelled out, not bound: only then does the planner know that the index of open attempts holds them all.
-    .where('state', 'in', [sql.lit('intended'), sql.lit('started')])
+    .where('state', 'in', OPEN_STATES)
     .execute();
   const later = await ledger
     .selectFrom('task')
@@ -181,6 +183,18 @@ function taskOf(row: Omit<TaskTable, 'seq'> & { seq: number }, needs: readonly s
   };
 }
 
+/** Which number each task's last attempt has; tasks without one are left out. */
+export async function readOrdinals(ledger: Ledger, tasks: readonly string[]): Promise<Map<string, number>> {
+  if (tasks.length === 0) return new Map();
+  const rows = await ledger
+    .selectFrom('attempt')
+    .select(['task', (of) => of.fn.max('ordinal').as('last')])
+    .where('task', 'in', [...tasks])
+    .groupBy('task')
+    .execute();
+  return new Map(rows.map(({ task, last }) => [task, Number(last)]));
+}
+
 /** The conversation a queued task goes on with; undefined when it begins a new one. */
 export async function readConversation(ledger: Ledger, task: string): Promise<string | null> {
   return (
@@ -191,7 +205,7 @@ export async function readConversation(ledger: Ledger, task: string): Promise<st
 
 export async function readAttempts(
   ledger: Ledger,
-  where: { task?: string; id?: string; agent?: number; limit: number },
+  where: { task?: string; ids?: readonly string[]; agent?: number; limit: number },
 ): Promise<AttemptView[]> {
   let query = ledger.selectFrom('attempt').selectAll().limit(where.limit);
   // Of one task by its tries: the wall clock may have jumped between them.
@@ -199,7 +213,7 @@ export async function readAttempts(
     where.task === undefined
       ? query.orderBy('intended_at', 'desc')
       : query.where('task', '=', where.task).orderBy('ordinal', 'desc');
-  if (where.id !== undefined) query = query.where('id', '=', where.id);
+  if (where.ids !== undefined) query = query.where('id', 'in', [...where.ids]);
   if (where.agent !== undefined) query = query.where('agent', '=', where.agent);
   const rows = await query.execute();
   return rows.map((row) => ({

@@ -6,7 +6,7 @@ import { Answer, Greeting, PROTOCOL } from './greeting.ts';
 import { type AttemptRecord, parseRecord } from './journal.ts';
 import type { NodeProgram } from './program.ts';
 import { parseReportLine, type ReportLine } from './report.ts';
-import { PROGRAM_WANTED, type StartOrder, serveWords, startRequest, stopRequest } from './shell.ts';
+import { frame, PROGRAM_WANTED, type StartOrder, serveWords, startRequest, stopRequest } from './shell.ts';
 
 /** Who we are to a node: it follows one ledger on one machine, and refuses others. */
 export interface Identity {
@@ -48,13 +48,15 @@ export interface LinkSetting {
   secondsMax: number;
 }
 
+const LOST_HINT = 'It is tried again; fleet doctor tells what is wrong with the node.';
 const EVIDENCE_BYTES_MAX = 2_000_000;
 const EVIDENCE_NAMES = ['out', 'err', 'usage'] as const;
 
 interface Pending {
   resolve(answer: Answer): void;
   reject(error: FleetError): void;
-  parts: Map<string, string[]>;
+  /** By name: texts, and bytes that may end within a character. */
+  parts: Map<string, Buffer[]>;
   bytes: number;
 }
 
@@ -74,7 +76,10 @@ async function greet(wire: Wire, { ledger, machine, epoch, takeOver }: Identity,
   const answer = await wire.ask(['hello', ledger, machine, String(epoch), takeOver ? '1' : '0']);
   const greeting = Greeting.safeParse(answer);
   if (greeting.success && greeting.data.protocol === PROTOCOL) return greeting.data;
-  throw new FleetError('protocol', `${node}: greeted in a form this version does not know`, { target: node });
+  throw new FleetError('protocol', `node ${node} greets in a form that this version does not know`, {
+    hint: 'Use the version of fleet that set it up; or begin there anew: fleet remove NODE, then fleet start.',
+    target: node,
+  });
 }
 
 type Wire = Awaited<ReturnType<typeof openWire>>;
@@ -89,11 +94,10 @@ function requests(wire: Wire): Omit<Link, 'greeting'> {
     stop: async (attempt, reason, isOrphan = false) =>
       was(await wire.ask(stopRequest(attempt, reason, isOrphan))) as Awaited<ReturnType<Link['stop']>>,
     evidence: async (attempt) => {
-      const parts = new Map<string, string[]>();
+      const parts = new Map<string, Buffer[]>();
       for (const name of EVIDENCE_NAMES) parts.set(name, []);
       await wire.ask(['evidence', attempt], '', parts);
-      const text = (name: string) =>
-        Buffer.concat((parts.get(name) ?? []).map((chunk) => Buffer.from(chunk, 'base64'))).toString('utf8');
+      const text = (name: string) => Buffer.concat(parts.get(name) ?? []).toString('utf8');
       return { out: text('out'), err: text('err'), usage: text('usage') };
     },
     acknowledge: async (attempts) => {
@@ -124,7 +128,8 @@ async function openWire(
   const pending = new Map<string, Pending>();
   let counter = 0;
   let over: string | undefined;
-  const lost = (reason: string) => new FleetError('unreachable', `${node}: ${reason}`, { target: node });
+  const lost = (reason: string) =>
+    new FleetError('unreachable', `node ${node}: ${reason}`, { target: node, hint: LOST_HINT });
   const served = Promise.withResolvers<void>();
   let isServed = false;
   // Nothing is sent before the program speaks: what placed it would take our words for its own text.
@@ -150,20 +155,20 @@ async function openWire(
   });
   await within(clock, secondsMax, served.promise, () => {
     stream.close();
-    return lost(`the node program did not speak within ${secondsMax} s`);
+    return lost(`its program did not begin within ${secondsMax} s`);
   });
-  const ask = async (words: readonly string[], payload = '', parts = new Map<string, string[]>()): Promise<Answer> => {
+  const ask = async (words: readonly string[], payload = '', parts = new Map<string, Buffer[]>()): Promise<Answer> => {
     if (over !== undefined) throw lost(over);
     counter += 1;
     const id = String(counter);
     const answered = new Promise<Answer>((resolve, reject) => {
       pending.set(id, { resolve, reject, parts, bytes: 0 });
-      stream.write(`${id} ${words.join(' ')}\n${payload}`);
+      stream.write(frame(id, words, payload));
     });
     const answer = await within(clock, secondsMax, answered, () => {
       pending.delete(id);
       stream.close();
-      return lost(`no answer to ${words[0]} within ${secondsMax} s`);
+      return lost(`it did not answer within ${secondsMax} s (asked to ${words[0]})`);
     });
     if (!answer.ok) throw refusal(node, answer);
     return answer;
@@ -190,25 +195,27 @@ function takeLine(line: string, pending: Map<string, Pending>, events: LinkEvent
   } else if (mark === 'R ') {
     const report = parseReportLine(rest);
     if (report) events.onReport(report);
-  } else if (mark === 'A ' || mark === 'B ') {
+  } else if (mark === 'A ' || mark === 'B ' || mark === 'T ') {
     const space = rest.indexOf(' ');
     const id = rest.slice(0, space);
     const request = pending.get(id);
     if (!request) return;
-    if (mark === 'B ') takePart(request, rest.slice(space + 1));
-    else {
+    if (mark === 'A ') {
       pending.delete(id);
       request.resolve(parseAnswer(rest.slice(space + 1)));
-    }
+    } else takePart(request, mark === 'B ', rest.slice(space + 1));
   }
 }
 
 /** Only what was asked for, and only so much of it: lines beyond are as good as not said. */
-function takePart(request: Pending, text: string): void {
+function takePart(request: Pending, isEncoded: boolean, text: string): void {
   const space = text.indexOf(' ');
   const chunks = request.parts.get(text.slice(0, space));
   request.bytes += text.length + 1;
-  if (chunks && request.bytes <= EVIDENCE_BYTES_MAX) chunks.push(text.slice(space + 1));
+  if (!chunks || request.bytes > EVIDENCE_BYTES_MAX) return;
+  const part = text.slice(space + 1);
+  if (isEncoded) chunks.push(Buffer.from(part, 'base64'));
+  else chunks.push(Buffer.from(chunks.length === 0 ? part : `\n${part}`)); // a text comes line by line
 }
 
 function parseAnswer(text: string): Answer {
@@ -219,23 +226,24 @@ function parseAnswer(text: string): Answer {
   }
 }
 
-/** What a node refuses with, in our codes. */
-const REFUSALS: Readonly<Record<string, ErrorCode>> = {
-  fenced: 'locked',
-  disk: 'disk-full',
-  tmux: 'prerequisite-missing',
-  prerequisite: 'prerequisite-missing',
-  busy: 'unreachable', // what was there before does not end yet
+const MISSING_HINT = 'fleet doctor tells the command that installs it.';
+/** What a node refuses with: our code, and what to do. */
+const REFUSALS: Readonly<Record<string, { code: ErrorCode; hint: string }>> = {
+  fenced: { code: 'locked', hint: 'One controller drives a node at a time. To have it back: fleet start --take-over.' },
+  disk: { code: 'disk-full', hint: 'Free 1 GiB on the disk of its home folder; fleet doctor tells what is full.' },
+  tmux: { code: 'prerequisite-missing', hint: MISSING_HINT },
+  prerequisite: { code: 'prerequisite-missing', hint: MISSING_HINT },
+  busy: { code: 'unreachable', hint: 'It is tried again: what was there before does not end yet.' },
 };
 
 function refusal(node: string, answer: { code: string; message: string }): FleetError {
   if (answer.code === 'owned') {
-    const hint = 'Stop the other controller, or take the node over with --take-over.';
-    return new FleetError('owned-by-another', `${node} follows another ledger: ${answer.message}`, {
+    const hint = 'Go on where that one is; or take the node: fleet start --take-over.';
+    return new FleetError('owned-by-another', `node ${node} follows another ledger (${answer.message.split(' ')[0]})`, {
       hint,
       target: node,
     });
   }
-  const code = REFUSALS[answer.code] ?? 'protocol';
-  return new FleetError(code, `${node}: ${answer.message}`, { target: node });
+  const { code, hint } = REFUSALS[answer.code] ?? { code: 'protocol', hint: LOST_HINT };
+  return new FleetError(code, `node ${node}: ${answer.message}`, { target: node, hint });
 }

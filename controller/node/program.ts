@@ -9,7 +9,19 @@ export interface NodeProgram {
 }
 
 const PARTS = [
-  ...['ground', 'processes', 'worker', 'sweep', 'attempts', 'scope', 'connection', 'pump', 'greeting', 'serve'],
+  ...[
+    'ground',
+    'processes',
+    'worker',
+    'sweep',
+    'attempts',
+    'scope',
+    'connection',
+    'pump',
+    'report',
+    'greeting',
+    'serve',
+  ],
   ...['view', 'remove'],
 ];
 

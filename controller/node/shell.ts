@@ -131,7 +131,13 @@ export function orderHash(order: StartOrder): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
 }
 
-/** The words after the request's number, and the bytes that follow the line. */
+/** A request as it goes over the wire: its words with their length before them, and the bytes that follow. */
+export function frame(id: string, words: readonly string[], payload: string): string {
+  const text = `${id} ${words.join(' ')}`;
+  return `${String(Buffer.byteLength(text)).padStart(6, '0')}${text}${payload}`;
+}
+
+/** The words after the request's number, and the bytes that follow them. */
 export function startRequest(order: StartOrder): { words: string[]; payload: string } {
   const { launch } = order;
   const payload = [order.run, order.prompt, secretScript(order.secrets), launch.collect ?? '', launch.home?.make ?? ''];
@@ -167,5 +173,5 @@ export function workFolder(root: string, agent: number): string {
 }
 
 export function promptFile(root: string, attempt: string): string {
-  return `${root}/attempts/${attempt}/prompt`;
+  return `${root}/attempts/${attempt}.prompt`;
 }

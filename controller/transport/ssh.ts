@@ -1,5 +1,5 @@
 import type { ClientChannel } from 'ssh2';
-import { FleetError, toFleetError } from '../errors.ts';
+import { type FleetError, toFleetError } from '../errors.ts';
 import type { SshAddress } from '../node/node.ts';
 import { Secret } from '../secret.ts';
 import type { Command } from './command.ts';
@@ -9,7 +9,7 @@ import type { Outcome } from './outcome.ts';
 import { killWords, markedLine, openMark, type RemoteProcess, remoteLine } from './remote.ts';
 import { type Admission, createSlots } from './slots.ts';
 import { type Connection, connectSsh2 } from './ssh-connection.ts';
-import { lackFailure, noiseFailure, type Place } from './ssh-failure.ts';
+import { lackFailure, noEndFailure, noiseFailure, type Place } from './ssh-failure.ts';
 import { readHostFacts, type Surroundings } from './ssh-files.ts';
 import { agentLack, prepareLogin } from './ssh-login.ts';
 import { lackOf } from './ssh-settings.ts';
@@ -162,7 +162,7 @@ async function runOn(
     else if (!out.isSeen)
       gathering.failed(noiseFailure(place, endingOf(exit), [err.noise, out.noise].join('\n').trim()));
     else if (exit) gathering.exited(exit.code, exit.signal);
-    else gathering.failed(new FleetError('unreachable', 'the channel was closed without an exit code'));
+    else gathering.failed(noEndFailure(place));
   });
   const { input } = command;
   channel.end(input instanceof Secret ? input.reveal() : (input ?? ''));
@@ -256,15 +256,23 @@ async function lossOf(connection: Connection): Promise<FleetError | undefined> {
 
 function openStream(channel: ClientChannel, connection: Connection, ended: Promise<string>): Stream {
   let isOver = false;
+  let waiting: string[] = [];
+  // What is written together goes out together: each packet is one more thing to encrypt, to send and to wake up for.
+  const flush = () => {
+    const text = waiting.join('');
+    waiting = [];
+    if (text !== '' && channel.writable) channel.write(text);
+  };
   const stream: Stream = {
     write: (text) => {
       if (isOver || !channel.writable) return;
-      channel.write(text);
+      if (waiting.push(text) === 1) setImmediate(flush);
       if (channel.writableLength > QUEUE_BYTES_MAX) connection.end(); // the other side has stopped to read
     },
     forward: (port, target) => connection.forward(port, target),
     close: () => {
       if (isOver) return;
+      flush();
       isOver = true;
       channel.end();
       setTimeout(() => connection.end(), GOODBYE_MS_MAX).unref();

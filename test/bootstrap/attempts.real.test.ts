@@ -3,9 +3,9 @@ import { randomUUID } from 'node:crypto';
 import { appendFile, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'vitest';
-import { orderHash } from '../../controller/node/shell.ts';
+import { frame, orderHash } from '../../controller/node/shell.ts';
 import { Secret } from '../../controller/secret.ts';
-import { aNodeWith, fillGates, processesWith, rawStream, until } from './ground.ts';
+import { aNodeWith, fillGates, linesOf, processesWith, rawStream, until } from './ground.ts';
 
 const HARD = [
   '-n -e --help',
@@ -73,20 +73,21 @@ describe.concurrent('an attempt on a node', () => {
     await here.ended(attempt);
   });
 
-  test('whose worker dies before it has read its secrets leaves none behind', async (context) => {
+  test('whose worker dies while it waits with its secrets leaves none behind: they never were in a file', async (context) => {
     const node = await aNodeWith(context);
     const here = await node.greet();
     const attempt = randomUUID();
-    // The gate is full, so its worker waits with the file still there.
+    // The gate is full, so its worker waits.
     await fillGates(context, node.root);
     await here.start('echo ran', { attempt, gated: true, secrets: { KEY: new Secret('s3cret-value') } });
     const worker = await here.workerOf(attempt);
-    const file = join(here.folder(attempt), 'secret');
-    context.expect(((await stat(file)).mode & 0o777).toString(8)).toBe('600');
+    const holders = () =>
+      execFileSync('sh', ['-c', 'grep -rlF -- s3cret-value "$1" || :', 'sh', node.home], { encoding: 'utf8' });
+    context.expect(holders()).toBe('');
     process.kill(worker, 'SIGKILL');
     context.expect(await here.ended(attempt)).toMatchObject({ how: 'lost' });
-    await context.expect(stat(file)).rejects.toThrow('ENOENT');
-    context.expect(await readFile(join(here.folder(attempt), 'out'), 'utf8')).toBe('');
+    context.expect(holders()).toBe('');
+    await context.expect(stat(`${here.file(attempt)}.out`)).rejects.toThrow('ENOENT');
   });
 
   test('leaves nothing of ours that others may read: files 0600, folders 0700', async (context) => {
@@ -121,7 +122,7 @@ describe.concurrent('an attempt that is sent', () => {
     context.expect((await here.link.evidence(order.attempt)).out).toBe('once\n');
     // Whoever sends it again may never have heard of its end.
     const ends = () => here.records.filter(({ is }) => is === 'end');
-    await until('its end, told once more', () => ends().length === 2);
+    await until('its end, told once more', () => ends().length >= 2);
     context.expect(ends()[0]).toEqual(ends()[1]);
   });
 
@@ -130,7 +131,7 @@ describe.concurrent('an attempt that is sent', () => {
     const order = here.order('touch ran');
     context.expect(await here.link.stop(order.attempt, 'cancelled')).toBe('buried');
     context.expect(await here.link.start(order)).toBe('buried');
-    await context.expect(stat(here.folder(order.attempt))).rejects.toThrow('ENOENT');
+    context.expect(await linesOf(here.file(order.attempt))).toMatchObject({ lock: 'buried', tool: '', claimed: '' });
   });
 
   test('for an earlier boot never runs', async (context) => {
@@ -142,20 +143,19 @@ describe.concurrent('an attempt that is sent', () => {
     const node = await aNodeWith(context);
     const here = await node.greet();
     const order = here.order('touch ran');
-    // What a killed server leaves: the lock and a part of the folder.
-    await writeFile(join(node.root, 'lock', order.attempt), `${orderHash(order)}\n`);
-    await mkdir(here.folder(order.attempt));
-    await writeFile(join(here.folder(order.attempt), 'secret'), 'export KEY=value\n');
+    // What a killed server leaves: its file, and a part of what belongs to it.
+    await writeFile(here.file(order.attempt), `${orderHash(order)} command\n`);
+    await writeFile(`${here.file(order.attempt)}.prompt`, 'half a');
     context.expect(await here.link.stop(order.attempt, 'cancelled')).toBe('buried');
     context.expect(await here.link.start(order)).toBe('buried');
-    await context.expect(stat(here.folder(order.attempt))).rejects.toThrow('ENOENT');
+    context.expect(await linesOf(here.file(order.attempt))).toMatchObject({ lock: 'buried', tool: '', claimed: '' });
   });
 
   test('and cut short before it was begun begins when it is sent again', async (context) => {
     const node = await aNodeWith(context);
     const here = await node.greet();
     const order = here.order('echo whole');
-    await writeFile(join(node.root, 'lock', order.attempt), `${orderHash(order)}\n`);
+    await writeFile(here.file(order.attempt), `${orderHash(order)} command\n`);
     context.expect(await here.link.start(order)).toBe('same');
     context.expect(await here.ended(order.attempt)).toMatchObject({ how: 'exited', exit: 0 });
   });
@@ -164,22 +164,25 @@ describe.concurrent('an attempt that is sent', () => {
     const node = await aNodeWith(context);
     const here = await node.greet();
     const attempt = randomUUID();
-    await writeFile(join(node.root, 'lock', attempt), '');
+    await writeFile(here.file(attempt), '');
     context.expect(await here.link.start(here.order('exit 9', { attempt }))).toBe('same');
     context.expect(await here.ended(attempt)).toMatchObject({ exit: 9 });
   });
 });
 
+const HELLO = frame('1', ['hello', 'ledger', 'machine', '0', '0'], '');
+
 describe.concurrent('the stream to a node', () => {
-  test('waits for the rest of a line that stalls half-way, as long as it takes', async (context) => {
+  test('waits for the rest of a request that stalls half-way, as long as it takes, and reports meanwhile', async (context) => {
     const { lines, stream } = await rawStream(context, await withProgram(context));
-    stream.write('1 hello ledger machine 0 0\n');
+    stream.write(HELLO);
     await until('the greeting', () => lines.some((line) => line.startsWith('A 1 {"ok":true')));
     const reports = () => lines.filter((line) => line.startsWith('R node')).length;
-    stream.write('2 st');
+    const request = frame('2', ['stop', randomUUID(), 'cancelled'], '');
+    stream.write(request.slice(0, 10));
     const before = reports();
-    await until('two reports while the line stalls', () => reports() >= before + 2);
-    stream.write(`op ${randomUUID()} cancelled\n`);
+    await until('two reports while the request stalls', () => reports() >= before + 2);
+    stream.write(request.slice(10));
     context
       .expect(await until('an answer', () => lines.find((line) => line.startsWith('A 2 '))))
       .toBe('A 2 {"ok":true,"was":"buried"}');
@@ -187,7 +190,7 @@ describe.concurrent('the stream to a node', () => {
 
   test('obeys nobody who has not greeted', async (context) => {
     const { lines, stream } = await rawStream(context, await withProgram(context));
-    stream.write(`1 stop ${randomUUID()} cancelled\n`);
+    stream.write(frame('1', ['stop', randomUUID(), 'cancelled'], ''));
     await stream.ended;
     context.expect(lines.at(-1)).toContain('greet first');
   });
@@ -195,14 +198,14 @@ describe.concurrent('the stream to a node', () => {
   test('is taken over by the next controller of the same ledger, and refused to another ledger’s', async (context) => {
     const node = await withProgram(context);
     const first = await rawStream(context, node);
-    first.stream.write('1 hello ledger machine 0 0\n');
+    first.stream.write(HELLO);
     await until('the greeting', () => first.lines.some((line) => line.includes('"epoch":1')));
     const second = await rawStream(context, node);
-    second.stream.write('1 hello ledger machine 0 0\n');
+    second.stream.write(HELLO);
     await until('a higher epoch', () => second.lines.some((line) => line.includes('"epoch":2')));
     await first.stream.ended;
     const stranger = await rawStream(context, node);
-    stranger.stream.write('1 hello other machine 0 0\n');
+    stranger.stream.write(frame('1', ['hello', 'other', 'machine', '0', '0'], ''));
     context
       .expect(await until('a refusal', () => stranger.lines.find((line) => line.startsWith('A 1 '))))
       .toContain('"code":"owned","message":"ledger machine"');

@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { appendFile, mkdtemp, readFile, rm, rmdir, stat, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'vitest';
-import { aNodeWith, fillGates, programWith, until } from './ground.ts';
+import { aNodeWith, fillGates, linesOf, programWith, until } from './ground.ts';
 
 const canMount = process.getuid?.() === 0;
 
@@ -37,7 +37,7 @@ describe.skipIf(!canMount)('a full disk (needs root, for a small file system)', 
     const attempt = await here.start(
       'echo begun; dd if=/dev/zero of="$HOME/full" bs=4k 2>/dev/null; echo more; exit 4',
     );
-    await until('the end on the node', async () => (await endOf(here.folder(attempt))).startsWith('end '));
+    await until('the end on the node', async () => (await linesOf(here.file(attempt))).end !== '');
     here.link.close();
     await here.link.ended;
     const again = await node.greet();
@@ -56,7 +56,7 @@ describe.skipIf(!canMount)('a full disk (needs root, for a small file system)', 
     const order = here.order('echo at last', { prompt: 'x'.repeat(10_000) });
     await fill(home);
     await context.expect(here.link.start(order)).rejects.toMatchObject({ code: 'disk-full' });
-    await context.expect(stat(here.folder(order.attempt))).rejects.toThrow('ENOENT');
+    await context.expect(stat(here.file(order.attempt))).rejects.toThrow('ENOENT');
     await rm(join(home, 'full'));
     await here.link.start(order);
     context.expect(await here.ended(order.attempt)).toMatchObject({ exit: 0 });
@@ -117,9 +117,9 @@ describe.concurrent('output without end', () => {
     const attempt = await here.start(
       'echo head; head -c 16000000 /dev/zero | tr "\\0" x; echo tail; until [ -e go ]; do sleep 0.1; done',
     );
-    const out = join(here.folder(attempt), 'out');
+    const out = `${here.file(attempt)}.out`;
     const { size, blocks } = await until('holes in the output', async () => {
-      const found = await stat(out);
+      const found = await stat(out).catch(() => ({ size: 0, blocks: 0 }));
       return found.size > 16_000_000 && found.blocks * 512 < 8_000_000 && found;
     });
     context.expect(blocks * 512).toBeLessThan(size / 2);
@@ -131,7 +131,3 @@ describe.concurrent('output without end', () => {
     context.expect(evidence.out.length).toBeLessThan(300_000);
   });
 });
-
-async function endOf(folder: string): Promise<string> {
-  return readFile(join(folder, 'end'), 'utf8').catch(() => '');
-}

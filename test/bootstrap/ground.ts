@@ -142,12 +142,13 @@ export async function greet(context: TestContext, node: NodeSide) {
     { onRecord: (record) => void records.push(record), onReport: (line) => void reports.push(line) },
   );
   context.onTestFinished(() => link.close());
-  const folder = (attempt: string) => join(node.root, 'attempts', attempt);
+  const file = (attempt: string) => join(node.root, 'attempts', attempt);
   return {
     link,
     records,
     reports,
-    folder,
+    /** The attempt's own file; what belongs to it stands beside it, with an ending. */
+    file,
     order: (script: string, different: OrderDifference = {}) => orderFor(node.root, link, script, different),
     /** Begins an attempt that runs this shell text. */
     start: async (script: string, different: OrderDifference = {}) => {
@@ -164,18 +165,25 @@ export async function greet(context: TestContext, node: NodeSide) {
     /** What an attempt has printed, once that holds a text. */
     said: (attempt: string, text: string) =>
       until(`${text} from ${attempt}`, async () => {
-        const out = await readFile(join(folder(attempt), 'out'), 'utf8').catch(() => '');
+        const out = await readFile(`${file(attempt)}.out`, 'utf8').catch(() => '');
         return out.includes(text) && out;
       }),
-    workerOf: (attempt: string) => workerOf(folder(attempt)),
+    workerOf: (attempt: string) => workerOf(file(attempt)),
   };
 }
 
-async function workerOf(folder: string): Promise<number> {
+async function workerOf(file: string): Promise<number> {
   return until('the worker', async () => {
-    const claim = await readFile(join(folder, 'claim'), 'utf8').catch(() => '');
-    return Number(/^worker (\d+) /.exec(claim)?.[1] ?? 0) || undefined;
+    const { claimed } = await linesOf(file);
+    return Number(/^worker (\d+) /.exec(claimed)?.[1] ?? 0) || undefined;
   });
+}
+
+/** What the file of an attempt says by now. */
+export async function linesOf(file: string) {
+  const lines = (await readFile(file, 'utf8').catch(() => '')).split('\n');
+  const [lock = '', tool = '', stop = '', end = '', claimed = ''] = lines.map((line) => line.trimEnd());
+  return { lock, claimed, tool, stop, end };
 }
 
 function orderFor(

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { appendFile, readdir, readFile, rename, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'vitest';
-import { aNodeWith, processesWith, until } from './ground.ts';
+import { aNodeWith, linesOf, processesWith, until } from './ground.ts';
 
 const forged = () => `end ${randomUUID()} 001 exited 0 0 -\n`;
 
@@ -76,7 +76,7 @@ describe.concurrent('programs of other versions', () => {
     await writeFile(used, 'sleep 1000 & wait\n');
     const user = await here.start(`bash '${used}'; exit 1`);
     await here.workerOf(user);
-    await until('it runs', async () => (await readFile(join(here.folder(user), 'tool'), 'utf8')).trim() !== '');
+    await until('it runs', async () => (await linesOf(here.file(user))).tool !== '');
     context.expect((await node.greet()).link.greeting.epoch).toBe(2);
     context.expect((await readdir(bin)).toSorted()).toEqual([...own, 'fleet-node-fedcba9876543210'].toSorted());
   });

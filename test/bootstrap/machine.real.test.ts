@@ -59,7 +59,9 @@ async function aFleet(context: TestContext, login = 'mugen', path = '/usr/local/
 const sessions = () => inside('loginctl list-sessions --no-legend');
 const allLoggedOut = () => until('all logins ended', async () => (await sessions()) === '', 30_000);
 
-const groupOf = (file: string) => inside(`pid=; read -r pid _ <"${file}"; sed -n s/^0:://p "/proc/$pid/cgroup"`);
+/** Group of the process whose id stands first on a line of a file. */
+const groupOf = (file: string, line = 1) =>
+  inside(`read -r pid _ < <(sed -n ${line}p "${file}"); sed -n s/^0:://p "/proc/$pid/cgroup"`);
 
 describeWith(['rig'], 'a machine that ends what a login began', () => {
   beforeAll(async () => {
@@ -77,7 +79,7 @@ describeWith(['rig'], 'a machine that ends what a login began', () => {
     context.expect(here.link.greeting).toMatchObject({ holds: 'scope', cgroup: true });
     const attempt = await here.start('echo begun; until [ -e go ]; do sleep 0.2; done; echo went on');
     await here.link.openSessions([`${fleet.fleet}-001`]);
-    await until('a tool', async () => (await inside(`head -1 ${here.folder(attempt)}/tool`)) !== '');
+    await until('a tool', async () => (await inside(`sed -n 2p ${here.file(attempt)} | tr -d ' '`)) !== '');
     // What is begun by hand in the same way ends: the setting is in force.
     await machine.ssh('nohup setsid sleep 4711 >/dev/null 2>&1 </dev/null &');
     here.link.close();
@@ -98,9 +100,9 @@ describeWith(['rig'], 'a machine that ends what a login began', () => {
     const here = await fleet.greet();
     await here.link.openSessions([`${fleet.fleet}-001`]);
     const attempt = await here.start('exec sleep 1000');
-    await until('a tool', async () => (await inside(`head -1 ${here.folder(attempt)}/tool`)) !== '');
+    await until('a tool', async () => (await inside(`sed -n 2p ${here.file(attempt)} | tr -d ' '`)) !== '');
     const scope = /miyabi-[^/]*-server-[^/]*\.scope/.exec(await groupOf(`${fleet.root}/serve.pid`))?.[0];
-    context.expect(await groupOf(`${here.folder(attempt)}/tool`)).toContain(`${scope}/miyabi-${fleet.fleet}-`);
+    context.expect(await groupOf(here.file(attempt), 2)).toContain(`${scope}/miyabi-${fleet.fleet}-`);
     const tmux = () => inside(`tmux -S ${fleet.root}/tmux.sock display-message -p '#{pid}'`, 'ubuntu');
     const windows = await tmux();
     context.expect(await inside(`cat /proc/${windows}/cgroup`)).toMatch(`miyabi-${fleet.fleet}-tmux-`);
@@ -156,7 +158,7 @@ describeWith(['rig'], 'a machine that ends what a login began', () => {
     const done = await here.start('mkdir -p a/b; chmod 500 a', { agent: 2 });
     const attempt = await here.start('setsid nohup sleep 4712 & sleep 4713');
     await here.ended(done);
-    await until('a tool', async () => (await inside(`head -1 ${here.folder(attempt)}/tool`)) !== '');
+    await until('a tool', async () => (await inside(`sed -n 2p ${here.file(attempt)} | tr -d ' '`)) !== '');
     context.expect(await look()).not.toBe(before);
     context.expect(await fleet.remove()).toMatchObject({ is: 'exited', code: 0, stderr: '' });
     await here.link.ended;
@@ -197,7 +199,7 @@ describeWith(['rig'], 'a machine that ends what a login began', () => {
     const fleet = await aFleet(context);
     const here = await fleet.greet();
     const attempt = await here.start('exec sleep 1000');
-    await until('a tool', async () => (await inside(`head -1 ${here.folder(attempt)}/tool`)) !== '');
+    await until('a tool', async () => (await inside(`sed -n 2p ${here.file(attempt)} | tr -d ' '`)) !== '');
     await machine.reboot();
     await here.link.ended;
     const again = await fleet.greet();

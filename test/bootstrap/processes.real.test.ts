@@ -3,7 +3,7 @@ import { access, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, test } from 'vitest';
 import { removeFleet } from '../../controller/node/shell.ts';
-import { aNodeWith, processesWith, rawStream, until, WITHOUT_CGROUPS } from './ground.ts';
+import { aNodeWith, linesOf, processesWith, rawStream, until, WITHOUT_CGROUPS } from './ground.ts';
 
 /** A number that no other process has among its words. */
 const aToken = () => String(randomInt(100_000_000, 999_999_999));
@@ -100,7 +100,7 @@ describe.concurrent('limits', () => {
     await here.workerOf(attempt);
     here.link.close();
     await here.link.ended;
-    await until('the end on the node', async () => (await endFile(here.folder(attempt))).startsWith('end '));
+    await until('the end on the node', async () => (await linesOf(here.file(attempt))).end !== '');
     context.expect((await node.greet()).records).toMatchObject([{ is: 'end', attempt, stop: 'timeout' }]);
   });
 });
@@ -136,7 +136,10 @@ describe.concurrent('a node', () => {
     const here = await node.greet();
     const attempt = await here.start('exec sleep 1000');
     const worker = await here.workerOf(attempt);
-    const tool = await pidIn(join(here.folder(attempt), 'tool'));
+    const tool = await until(
+      'a tool',
+      async () => Number((await linesOf(here.file(attempt))).tool.split(' ')[0]) || undefined,
+    );
     const sweep = await sweepOf(node.root);
     here.link.close();
     await here.link.ended;
@@ -163,7 +166,7 @@ describe.concurrent('a node', () => {
     const token = aToken();
     const attempt = await here.start(`setsid sleep ${token} & mkdir -p a/b; chmod 500 a; echo ready; sleep ${token}`);
     await here.said(attempt, 'ready');
-    const group = (await readFile(join(here.folder(attempt), 'cgroup'), 'utf8')).trim();
+    const group = (await linesOf(here.file(attempt))).tool.split(' ')[3] ?? '';
     context
       .expect(await node.transport.run(removeFleet(node.fleet, node.program.hash, node.program.text)))
       .toMatchObject({ is: 'exited', code: 0, stderr: '' });
@@ -204,5 +207,3 @@ async function pidIn(file: string): Promise<number> {
 }
 
 const sweepOf = (root: string) => pidIn(join(root, 'sweep.pid'));
-
-const endFile = (folder: string) => readFile(join(folder, 'end'), 'utf8').catch(() => '');

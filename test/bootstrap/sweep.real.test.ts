@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, test } from 'vitest';
-import { aNodeWith, programWith, until } from './ground.ts';
+import { aNodeWith, linesOf, programWith, until } from './ground.ts';
 
 const firstLine = async (file: string) => (await readFile(file, 'utf8').catch(() => '')).split('\n')[0] ?? '';
 
@@ -26,9 +26,7 @@ describe.concurrent('the sweep of a node', () => {
       secondsMax: 10,
       bytesMax: 1000,
     });
-    await until('the end on the node', async () =>
-      (await firstLine(join(here.folder(limited), 'end'))).endsWith('timeout'),
-    );
+    await until('the end on the node', async () => (await linesOf(here.file(limited))).end.endsWith('timeout'));
   });
 
   test('ends many whose workers died at once, and keeps the limits of the others meanwhile', async (context) => {
@@ -69,7 +67,7 @@ describe.concurrent('the sweep of a node', () => {
     const node = await aNodeWith(context, { program: await programWith({ SWEEP_SECONDS: 2 }) });
     const here = await node.greet();
     if (!here.link.greeting.cgroup) context.skip('this machine has no control groups to be had');
-    const group = async (attempt: string) => firstLine(join(here.folder(attempt), 'cgroup'));
+    const group = async (attempt: string) => (await linesOf(here.file(attempt))).tool.split(' ')[3] ?? '';
     const going = await here.start('echo begun; exec sleep 1000', { agent: 1 });
     const ended = await here.start('true', { agent: 2 });
     await here.said(going, 'begun');

@@ -120,6 +120,6 @@ describeWith(['tmux', 'jq'], 'the window of an agent', () => {
     await person.shows('begun');
     person.press('C-b', 'd');
     await until('a sleeping window again', () => command() === 'sleep');
-    context.expect(processesWith(join(here.folder(attempt), 'out'))).toEqual([]);
+    context.expect(processesWith(`${here.file(attempt)}.out`)).toEqual([]);
   });
 });

@@ -20,14 +20,19 @@ interface Fault {
   costs?: { least: number; most: number };
 }
 
-/** Kills the processes whose ids stand first in files of the fleet's folder, `-9`. */
-const killIn = (files: string, most: number) => (scene: Scene) =>
+/** Kills the process whose id stands first in a file of the fleet's folder, `-9`. */
+const killIn = (file: string) => (scene: Scene) => onVictim(scene, `read -r pid _ <"$1"/${file} && kill -9 "$pid"`);
+
+/** Kills what stands on a line of the files of attempts that have not ended, `-9`. */
+const killOf = (part: 'tool' | 'worker', most: number) => (scene: Scene) =>
   onVictim(
     scene,
-    `n=0; for file in "$1"/${files}; do
-       read -r first second _ <"$file" || continue; case $first in worker) first=$second ;; esac
-       [ "$n" -lt "$2" ] && kill -9 "$first" && n=$((n + 1)); done 2>/dev/null; [ "$n" -gt 0 ]`,
+    `cd "$1"; n=0; for file in open/*; do
+       read -r attempt _ <"$file"; [ -n "$attempt" ] && [ -z "$(sed -n '4s/ //gp' "attempts/$attempt")" ] || continue
+       pid=$(sed -n "$3" "attempts/$attempt"); pid=\${pid#worker }
+       [ "$n" -lt "$2" ] && kill -9 "\${pid%% *}" && n=$((n + 1)); done 2>/dev/null; [ "$n" -gt 0 ]`,
     String(most),
+    part === 'tool' ? '2p' : '5p',
   );
 
 const journalIs = (script: string) => (scene: Scene) => onVictim(scene, `cd "$1" && ${script}`);
@@ -35,11 +40,11 @@ const NONE = { least: 0, most: 0 };
 
 /** Each costs at most the attempts that it kills, and no task. */
 export const FAULTS: readonly Fault[] = [
-  { what: 'a tool is killed', strike: killIn('attempts/*/tool', 1), costs: { least: 1, most: 1 } },
-  { what: 'a worker is killed', strike: killIn('attempts/*/claim', 1), costs: { least: 1, most: 1 } },
-  { what: 'all workers are killed', strike: killIn('attempts/*/claim', 100), costs: { least: 1, most: 12 } },
-  { what: 'the sweep is killed', strike: killIn('sweep.pid', 1), costs: NONE },
-  { what: 'the node’s side of the connection is killed', strike: killIn('serve.pid', 1), costs: NONE },
+  { what: 'a tool is killed', strike: killOf('tool', 1), costs: { least: 1, most: 1 } },
+  { what: 'a worker is killed', strike: killOf('worker', 1), costs: { least: 1, most: 1 } },
+  { what: 'all workers are killed', strike: killOf('worker', 100), costs: { least: 1, most: 12 } },
+  { what: 'the sweep is killed', strike: killIn('sweep.pid'), costs: NONE },
+  { what: 'the node’s side of the connection is killed', strike: killIn('serve.pid'), costs: NONE },
   {
     what: 'the tmux server is killed',
     strike: (scene) =>

@@ -60,10 +60,11 @@ interface RunningAttempt {
 /** What runs now by the node's folders; a process id that went to somebody else is not believed. */
 function runningAttempts({ root }: Person): RunningAttempt[] {
   const open = join(root, 'open');
-  return (existsSync(open) ? readdirSync(open) : []).flatMap((attempt) => {
-    const folder = join(root, 'attempts', attempt);
-    const tool = Number(read(join(folder, 'tool')).split(' ')[0]);
-    const worker = Number(/^worker (\d+) /.exec(read(join(folder, 'claim')))?.[1]);
+  return (existsSync(open) ? readdirSync(open) : []).flatMap((agent) => {
+    const attempt = read(join(open, agent)).split(' ')[0] ?? '';
+    const [, own = '', , , claimed = ''] = read(join(root, 'attempts', attempt)).split('\n');
+    const tool = Number(own.split(' ')[0]);
+    const worker = Number(/^worker (\d+) /.exec(claimed)?.[1]);
     const marks = read(`/proc/${tool}/environ`);
     const task = /(?:^|\0)FLEET_TASK=([^\0]+)/.exec(marks)?.[1];
     if (!tool || !worker || task === undefined || !marks.includes(`FLEET_ATTEMPT=${attempt}\0`)) return [];

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { Reading } from '../../controller/agent/tools/tool.ts';
 import { FleetError } from '../../controller/errors.ts';
-import { type Beginning, beginAttempts, type Settlement, settleAttempt } from '../../controller/ledger/attempts.ts';
+import { type Beginning, beginAttempts, type Settlement, settleAttempts } from '../../controller/ledger/attempts.ts';
 import { inTransaction, type Ledger } from '../../controller/ledger/ledger.ts';
 import { readTasks } from '../../controller/ledger/read.ts';
 import { openSqlite } from '../../controller/ledger/sqlite.ts';
@@ -99,7 +99,7 @@ export function settle(
       ...after,
     },
   };
-  return inTransaction(ledger, (tx) => settleAttempt(tx, settlement, NOW));
+  return inTransaction(ledger, async (tx) => (await settleAttempts(tx, [settlement], NOW)) > 0);
 }
 
 /** Begins a task on an agent and settles it at once. */

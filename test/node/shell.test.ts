@@ -86,7 +86,7 @@ describe('the script that becomes the tool', () => {
 });
 
 describe('what goes over the wire to begin an attempt', () => {
-  test('is one line of safe words, and bytes of exactly the lengths it says', () => {
+  test('is safe words, and bytes of exactly the lengths they say', () => {
     const text = anyText(50);
     fc.assert(
       fc.property(text, text, text, (run, prompt, secret) => {
@@ -106,8 +106,7 @@ describe('what goes over the wire to begin an attempt', () => {
 
   test('carries secrets only in their own part, which the shell reads back exactly', () => {
     const secrets = { KEY: new Secret("it's $(secret) `here`\n") };
-    const request = startRequest(order({ secrets }));
-    expect(request.words.join(' ')).not.toContain('secret)');
+    expect(startRequest(order({ secrets })).words.join(' ')).not.toContain('secret)');
     expect(shell(`${secretScript(secrets)}printf %s "$KEY"`)).toBe("it's $(secret) `here`\n");
     expect(JSON.stringify(order({ secrets }))).not.toContain('$(secret)');
   });
@@ -136,7 +135,7 @@ test('an agent has one folder and one number of at least three digits', () => {
   expect([1, 42, 10_000].map(agentWord)).toEqual(['001', '042', '10000']);
   expect(agentFolder('/r', 7)).toBe('/r/agents/007');
   expect(workFolder('/r', 7)).toBe('/r/agents/007/work');
-  expect(promptFile('/r', ID)).toBe(`/r/attempts/${ID}/prompt`);
+  expect(promptFile('/r', ID)).toBe(`/r/attempts/${ID}.prompt`);
 });
 
 test('the program is put in place by its hash, with its text as input and never in the words', () => {

@@ -1,3 +1,4 @@
+import { frame } from '../../controller/node/shell.ts';
 import type { PretendNode } from '../../controller/transport/pretend.ts';
 import { copyAside, invade, surrender, takeOver } from './copies.ts';
 import type { Trouble } from './draw.ts';
@@ -175,7 +176,7 @@ function disturb(story: Story, node: PretendNode, what: Trouble): boolean {
 async function greetRaw(node: PretendNode, from: string, owner: string): Promise<void> {
   try {
     const stream = await node.reach(from).open([], () => {});
-    stream.write(`1 hello ${owner} 0 0\n`);
+    stream.write(frame('1', ['hello', owner, '0', '0'], ''));
     stream.close();
   } catch {
     return; // it cannot be reached

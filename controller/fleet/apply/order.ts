@@ -1,7 +1,6 @@
 import type { Kind } from '../../agent/agent.ts';
 import { toolOf } from '../../agent/tools/index.ts';
 import { FleetError } from '../../errors.ts';
-import { readTask } from '../../ledger/read.ts';
 import { agentFolder, promptFile, runScript, type StartOrder, workFolder } from '../../node/shell.ts';
 import type { Secret } from '../../secret.ts';
 import type { Task } from '../../task/task.ts';
@@ -32,9 +31,8 @@ export type Ordering =
   | { is: 'impossible'; reason: string };
 
 /** Builds what goes over the wire to begin an attempt, from the ledger, the fleet file and the node's greeting. */
-export async function buildOrder(world: World, wanted: Wanted): Promise<Ordering> {
+export async function buildOrder(world: World, wanted: Wanted, task: Task | undefined): Promise<Ordering> {
   const { fleet } = world;
-  const task = await readTask(world.ledger, wanted.task);
   const kind = fleet.kinds.find(({ name }) => name === wanted.kind);
   const sight = world.sights.get(wanted.node);
   const root = sight?.link?.greeting.root;
@@ -46,11 +44,14 @@ export async function buildOrder(world: World, wanted: Wanted): Promise<Ordering
   if (secrets instanceof FleetError) return { is: 'impossible', reason: secrets.message };
   const tool = toolOf(kind);
   const cwd = workPlace(world, task, wanted, root);
+  // A first attempt that goes on with a conversation brings a new word into it; a later one was cut off.
+  const prompt = wanted.resumes === null || wanted.ordinal === 1 ? (task.prompt ?? '') : GO_ON;
+  const promptPath = prompt === '' ? '/dev/null' : promptFile(root, wanted.attempt);
   const launch = tool.launch({
     kind: { ...kind, endpoint },
     agentFolder: agentFolder(root, wanted.agent),
     cwd,
-    promptFile: promptFile(root, wanted.attempt),
+    promptFile: promptPath,
     run: task.run,
     resume: wanted.resumes,
     attempt: wanted.attempt,
@@ -59,7 +60,7 @@ export async function buildOrder(world: World, wanted: Wanted): Promise<Ordering
     ...launch.env,
     ...fleet.tasks.env,
     ...task.env,
-    ...attemptEnvironment(fleet.name, wanted, root),
+    ...attemptEnvironment(fleet.name, wanted, promptPath),
   };
   const order = {
     attempt: wanted.attempt,
@@ -70,8 +71,7 @@ export async function buildOrder(world: World, wanted: Wanted): Promise<Ordering
     tool: tool.name,
     launch,
     run: runScript(env, cwd, launch.words),
-    // A first attempt that goes on with a conversation brings a new word into it; a later one was cut off.
-    prompt: wanted.resumes === null || wanted.ordinal === 1 ? (task.prompt ?? '') : GO_ON,
+    prompt,
     secrets,
   };
   return { is: 'order', order };
@@ -108,7 +108,7 @@ function endpointOf(kind: Kind, sight: Sight, { task, ordinal, attempt }: Wanted
 function attemptEnvironment(
   fleet: string,
   { node, agent, task, attempt }: Wanted,
-  root: string,
+  promptPath: string,
 ): Record<string, string> {
   return {
     FLEET_NAME: fleet,
@@ -116,6 +116,6 @@ function attemptEnvironment(
     FLEET_AGENT: String(agent),
     FLEET_TASK: task,
     FLEET_ATTEMPT: attempt,
-    FLEET_PROMPT_FILE: promptFile(root, attempt),
+    FLEET_PROMPT_FILE: promptPath,
   };
 }

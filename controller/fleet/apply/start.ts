@@ -1,30 +1,36 @@
 import { FleetError } from '../../errors.ts';
 import { type Beginning, beginAttempts } from '../../ledger/attempts.ts';
 import { inTransaction } from '../../ledger/ledger.ts';
-import { readAttempts, readConversation } from '../../ledger/read.ts';
+import { readAttempts, readConversation, readOrdinals, readTasks } from '../../ledger/read.ts';
 import { parkTask } from '../../ledger/tasks.ts';
 import type { OpenAttempt } from '../../ledger/view.ts';
 import { orderHash, type StartOrder } from '../../node/shell.ts';
+import type { Task } from '../../task/task.ts';
 import { restUntilRoom } from '../settle.ts';
 import type { StartStep } from '../step.ts';
-import { newId, type Sight, type World } from '../world.ts';
+import { newId, nudge, type Sight, type World } from '../world.ts';
 import { buildOrder } from './order.ts';
 import { endWithout } from './stop.ts';
 
 /** Commits the intentions of all starts at once, then sends each. A crash in between is mended by `sendAgain`. */
 export async function startTasks(world: World, steps: readonly StartStep[]): Promise<void> {
   if (steps.length === 0) return;
-  const prepared = (await Promise.all(steps.map((step) => prepare(world, step)))).filter((each) => each !== undefined);
+  const ids = steps.map(({ task }) => task.id);
+  const tasks = new Map((await readTasks(world.ledger, { ids, limit: ids.length })).map((task) => [task.id, task]));
+  const ordinals = await readOrdinals(world.ledger, ids);
+  const prepare = (step: StartStep) =>
+    prepareOne(world, step, tasks.get(step.task.id), (ordinals.get(step.task.id) ?? 0) + 1);
+  const prepared = (await Promise.all(steps.map(prepare))).filter((each) => each !== undefined);
   const now = world.clock.now();
   const begun = await inTransaction(world.ledger, async (tx) => {
     for (const each of prepared) if (each.is === 'impossible') await parkTask(tx, each.task, each.reason, now);
     const beginnings = prepared.flatMap((each) => (each.is === 'order' ? [each.beginning] : []));
     return beginAttempts(tx, beginnings, now);
   });
-  const ids = new Set(begun.map(({ attempt }) => attempt));
+  const sent = new Set(begun.map(({ attempt }) => attempt));
   for (const each of prepared) {
     if (each.is === 'impossible') world.wake();
-    else if (ids.has(each.beginning.attempt)) send(world, each.beginning.node, each.order);
+    else if (sent.has(each.beginning.attempt)) send(world, each.beginning.node, each.order);
   }
 }
 
@@ -32,15 +38,17 @@ type Prepared =
   | { is: 'order'; beginning: Beginning; order: StartOrder }
   | { is: 'impossible'; task: string; reason: string };
 
-async function prepare(world: World, step: StartStep): Promise<Prepared | undefined> {
-  const { task: ready, agent, node, kind, boot } = step;
+async function prepareOne(
+  world: World,
+  { task: ready, agent, node, kind, boot }: StartStep,
+  found: Task | undefined,
+  ordinal: number,
+): Promise<Prepared | undefined> {
   const task = ready.id;
   const isHolder = ready.resumesOn?.agent === agent && ready.resumesOn.node === node;
   const resumes = isHolder ? await readConversation(world.ledger, task) : null;
   const attempt = newId(world);
-  const [last] = await readAttempts(world.ledger, { task, limit: 1 });
-  const ordinal = (last?.ordinal ?? 0) + 1;
-  const ordering = await buildOrder(world, { attempt, task, agent, node, kind, boot, resumes, ordinal });
+  const ordering = await buildOrder(world, { attempt, task, agent, node, kind, boot, resumes, ordinal }, found);
   if (ordering.is === 'later') return undefined;
   if (ordering.is === 'impossible') return { ...ordering, task };
   const { order } = ordering;
@@ -57,8 +65,10 @@ export function sendAgain(world: World, attempt: OpenAttempt): void {
   const sight = world.sights.get(attempt.node);
   sight?.inFlight.add(attempt.id);
   const build = async () => {
-    const [row] = await readAttempts(world.ledger, { id: attempt.id, limit: 1 });
-    const ordering = await buildOrder(world, { ...attempt, attempt: attempt.id, resumes: row?.conversation ?? null });
+    const [row] = await readAttempts(world.ledger, { ids: [attempt.id], limit: 1 });
+    const [task] = await readTasks(world.ledger, { ids: [attempt.task], limit: 1 });
+    const wanted = { ...attempt, attempt: attempt.id, resumes: row?.conversation ?? null };
+    const ordering = await buildOrder(world, wanted, task);
     sight?.inFlight.delete(attempt.id);
     if (ordering.is === 'order') send(world, attempt.node, ordering.order);
     else if (ordering.is === 'impossible') await endWithout(world, attempt.id, 'credentials', ordering.reason);
@@ -79,6 +89,7 @@ async function sendOne(world: World, sight: Sight, link: NonNullable<Sight['link
     const was = await link.start(order);
     if (was === 'buried') await endWithout(world, order.attempt, 'restarted', 'it was ended before it began');
     else if (was !== 'boot') sight.attempts.add(order.attempt);
+    nudge(world); // a person may have ended it while it was under way
   } catch (error) {
     if (!(error instanceof FleetError)) throw error;
     sight.evidence = error.message;
@@ -88,8 +99,8 @@ async function sendOne(world: World, sight: Sight, link: NonNullable<Sight['link
     } else if (error.code !== 'unreachable' && error.code !== 'locked') {
       await endWithout(world, order.attempt, 'launch', error.message);
     }
+    world.wake();
   } finally {
     sight.inFlight.delete(order.attempt);
-    world.wake();
   }
 }

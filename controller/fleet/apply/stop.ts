@@ -1,6 +1,6 @@
 import type { Reading } from '../../agent/tools/tool.ts';
 import { toFleetError } from '../../errors.ts';
-import { settleAttempt } from '../../ledger/attempts.ts';
+import { settleAttempts } from '../../ledger/attempts.ts';
 import { inTransaction, record } from '../../ledger/ledger.ts';
 import { readAttempts } from '../../ledger/read.ts';
 import { settlementOf } from '../settle.ts';
@@ -58,7 +58,7 @@ export async function endWithout(
   verdict: Reading['verdict'],
   message: string,
 ): Promise<void> {
-  const [attempt] = await readAttempts(world.ledger, { id, limit: 1 });
+  const [attempt] = await readAttempts(world.ledger, { ids: [id], limit: 1 });
   if (!attempt) return;
   const reading: Reading = {
     verdict,
@@ -69,6 +69,6 @@ export async function endWithout(
     retryAfterSeconds: null,
   };
   const settlement = await settlementOf(world, attempt, reading, null, true);
-  await inTransaction(world.ledger, (tx) => settleAttempt(tx, settlement, world.clock.now()));
+  await inTransaction(world.ledger, (tx) => settleAttempts(tx, [settlement], world.clock.now()));
   world.wake();
 }

@@ -23,6 +23,7 @@ interface Conversation {
 
 const PROTOCOL = 1;
 const PROGRAM_WANTED = 'N';
+const LENGTH_CHARS = 6;
 const REPORT_MS = 2000;
 const RETOLD_REPORTS = 10;
 const CHUNK_CHARS = 3800;
@@ -75,11 +76,11 @@ export function openServer(
 
 /** The next whole request: its words and, for a start, the bytes after it. */
 function cutRequest(bytes: Buffer): { words: string[]; payload: string[]; rest: Buffer } | undefined {
-  const newline = bytes.indexOf(10);
-  if (newline < 0) return undefined;
-  const words = bytes.subarray(0, newline).toString('utf8').split(' ');
+  const length = Number(bytes.subarray(0, LENGTH_CHARS).toString('latin1'));
+  let offset = LENGTH_CHARS + length;
+  if (bytes.length < offset) return undefined;
+  const words = bytes.subarray(LENGTH_CHARS, offset).toString('utf8').split(' ');
   const sizes = words[1] === 'start' ? words.slice(13, 18).map(Number) : [];
-  let offset = newline + 1;
   if (bytes.length < offset + sizes.reduce((sum, size) => sum + size, 0)) return undefined;
   const payload = sizes.map((size) => {
     offset += size;
