@@ -1,4 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
+import type { Door } from '../controller/cli/door.ts';
+import { buildProgram } from '../controller/cli/program.ts';
+import { cliMarkdown } from '../controller/cli/reference.ts';
 import { annotatedExample } from '../controller/config/example.ts';
 import {
   configurationMarkdown,
@@ -8,9 +11,16 @@ import {
 } from '../controller/config/reference.ts';
 import { outputSchemas } from '../controller/operations/index.ts';
 
-/** Every file made from schemas, by its path from the top of the project. */
+/** The declarations alone: with no world behind them nothing can be called. */
+function declaredProgram() {
+  const nobody = { out: () => {}, say: () => {} } as unknown as Door;
+  return buildProgram(nobody, '', () => {});
+}
+
+/** Every file made from schemas and declarations, by its path from the top of the project. */
 export function generatedFiles(): Record<string, string> {
   return {
+    'docs/cli.md': cliMarkdown(declaredProgram()),
     'docs/configuration.md': configurationMarkdown(),
     'docs/errors.md': errorsMarkdown(),
     'docs/fleet.schema.json': `${JSON.stringify(fleetJsonSchema(), null, 2)}\n`,

@@ -32,20 +32,37 @@ start_attempt() {
       return 0
     fi
   fi
-  { read -r part _ <"$FLEET_ROOT/open/$agent"; } 2>/dev/null
+  part=
+  [ ! -e "$FLEET_ROOT/open/$agent" ] || read -r part _ <"$FLEET_ROOT/open/$agent"
   # What is open was laid out whole: its worker may be about to read it.
   if [ "$part" != "$attempt" ] && ! {
     lay_out "$files" "$FLEET_ROOT/agents/$agent" "${payload[1]}" "${payload[3]}" &&
       printf '%-80s\n' "$attempt $agent $6 $7" 1<>"$FLEET_ROOT/open/$agent"
-  } 2>/dev/null; then
+  }; then
     forget "$attempt"
     refuse "$id" disk "no room for the attempt"
     return
   fi
-  { printf '%s\n' "$attempt" >"$FLEET_ROOT/agents/$agent/current"; } 2>/dev/null # of use to people only
   set -- "$agent" "$attempt" "$8" "${@:10:3}" "${payload[0]}" "${payload[2]}" "${payload[4]}"
-  if ! give_order "$@" 2>/dev/null; then work_on "$@" </dev/null >"$FLEET_ROOT/agents/$agent/worker.log" 2>&1 & fi
+  if ! give_order "$@"; then work_on "$@" </dev/null >"$FLEET_ROOT/agents/$agent/worker.log" 2>&1 & fi
   answer "$id" "{\"ok\":true,\"was\":\"$was\"}"
+}
+
+# ID NUMBER...: what agents need before their first attempt, of all of them with one process for each sort of thing. What
+# could not be made is made, or told of, when an attempt begins.
+make_places() {
+  local id=$1 agent folders=() pipes=() groups=()
+  shift
+  for agent; do
+    folders+=("$FLEET_ROOT/agents/$agent/work" "$FLEET_ROOT/agents/$agent/tmp")
+    [ -p "$FLEET_ROOT/agents/$agent/orders" ] || pipes+=("$FLEET_ROOT/agents/$agent/orders")
+    [ -z "$CGROUP" ] || groups+=("$CGROUP/$agent")
+  done
+  {
+    mkdir -p "${folders[@]}" "${groups[@]}"
+    [ "${#pipes[@]}" -eq 0 ] || mkfifo "${pipes[@]}"
+  } 2>/dev/null
+  answer "$id" '{"ok":true}'
 }
 
 # FILES AGENT_FOLDER PROMPT COLLECT
@@ -136,8 +153,8 @@ acknowledge() {
     # shellcheck disable=SC2206
     words=($REPLY)
     set +f
-    { read -r current _ <"$FLEET_ROOT/open/${words[2]}"; } 2>/dev/null
-    [ "$current" != "$attempt" ] || printf '%-80s\n' '' 1<>"$FLEET_ROOT/open/${words[2]}"
+    read -r current _ <"$FLEET_ROOT/open/${words[2]}"
+    [ "$current" != "$attempt" ] || printf '%-80s\n' "- $attempt" 1<>"$FLEET_ROOT/open/${words[2]}"
   done
   answer "$id" '{"ok":true}'
   ACKNOWLEDGED=$((ACKNOWLEDGED + $#))

@@ -1,6 +1,6 @@
 # The greeting: who may drive this node, and what of it is true now. Nothing is done for anybody before.
 
-NEEDED='awk base64 cat cp cut flock grep head id ln mkdir mv nproc readlink rm rmdir sed sh sha256sum sleep stat tail timeout tr'
+NEEDED='awk base64 cat cp cut flock grep head id ln mkdir mkfifo mv nproc readlink rm rmdir sed sh sha256sum sleep stat tail timeout tr'
 
 # ID LEDGER MACHINE EPOCH TAKEOVER: takes the node: one owner, one live connection, a higher epoch.
 hello() {
@@ -76,7 +76,7 @@ end_former_boots() { # BOOT
   if [ -n "$former" ] && [ "$former" != "$1" ]; then
     for file in "$FLEET_ROOT"/open/*; do
       read -r attempt agent _ <"$file"
-      [ -z "$attempt" ] || end_of "$attempt" || write_end "$attempt" "end $attempt $agent lost - 0 -"
+      [ "${attempt:--}" = - ] || end_of "$attempt" || write_end "$attempt" "end $attempt $agent lost - 0 -"
     done
   fi
   [ "$former" = "$1" ] || { printf '%s\n' "$1" >"$FLEET_ROOT/boot.new" && mv "$FLEET_ROOT/boot.new" "$FLEET_ROOT/boot"; }
@@ -88,7 +88,7 @@ tell_folders() { # WHICH
   local file attempt agent
   for file in "$FLEET_ROOT"/open/*; do
     read -r attempt agent _ <"$file"
-    [ -n "$attempt" ] || continue
+    [ "${attempt:--}" != - ] || continue
     if end_of "$attempt"; then printf 'F %s\n' "$REPLY"; elif [ "$1" = all ]; then
       age_of "$attempt"
       printf 'F open %s %s %s\n' "$attempt" "$agent" "$REPLY"

@@ -7,8 +7,8 @@
 #     journal                  append-only lines: what began, what ended
 #     attempts/ATTEMPT         made with O_EXCL, so that an attempt begins once; what becomes of it, see below
 #     attempts/ATTEMPT.*       prompt out err collect usage
-#     open/NUMBER              the agent's attempt and its limits, until the controller has acknowledged the end
-#     agents/NUMBER/           homes of tools, work folder, current (the attempt it shows)
+#     open/NUMBER              the agent's attempt and its limits; a "-" before it: the controller has acknowledged the end
+#     agents/NUMBER/           homes of tools, work folder
 #
 # The file of an attempt has four lines of a fixed length. Whoever writes one needs no room for it: a full disk cannot lose
 # what it says. New files, and old ones that go, cost more than all else: an attempt has few.
@@ -20,6 +20,7 @@
 set -u
 LOGIN_UMASK=$(umask) # what agents make is for people: their files get the login's own modes
 umask 077
+{ LC_ALL=C.UTF-8; } 2>/dev/null # what tools get: read from the disk once, here, and not by each of them
 export LC_ALL=C
 shopt -s nullglob
 
@@ -72,7 +73,7 @@ journal() {
   for _ in 1 2 3; do
     printf '\n%s\n' "$1" >>"$FLEET_ROOT/journal" && return 0
     nap 0.1
-  done 2>/dev/null
+  done
   return 1 # the folder holds the end; it is told again at the next greeting
 }
 
@@ -106,9 +107,11 @@ end_of() {
   [ -n "$REPLY" ]
 }
 
-write_end() { # ATTEMPT RECORD
-  { put_line "$1" 3 "$2"; } 2>/dev/null
+# ATTEMPT RECORD: fails where the file does not hold it.
+write_end() {
+  put_line "$1" 3 "$2"
   # Cut or removed by somebody: what it said is lost, but not the end.
-  end_of "$1" || { write_lines - >"$FLEET_ROOT/attempts/$1" && put_line "$1" 3 "$2"; } 2>/dev/null
+  end_of "$1" || { write_lines - >"$FLEET_ROOT/attempts/$1" && put_line "$1" 3 "$2"; } || return 1
   journal "$2"
+  return 0
 }

@@ -50,9 +50,10 @@ marked_processes() {
 }
 
 # Kills whatever is left of an attempt, by its control group or its mark. Fails when something still runs after 5 s.
-kill_rest() { # ATTEMPT
+kill_rest() { # ATTEMPT, and what is known of its tool
   local pid='' start='' group=''
-  { read -r _; read -r pid _ start group; } 2>/dev/null <"$FLEET_ROOT/attempts/$1"
+  if [ $# -lt 2 ]; then read_lines "$1"; set -- "$1" "$TOOL"; fi
+  read -r pid _ start group <<<"$2"
   if [ -n "$group" ]; then empty_group "$group"; return; fi
   is_running "$pid" "$start" && kill -KILL -- "-$pid" 2>/dev/null
   for _ in {1..50}; do

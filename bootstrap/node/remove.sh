@@ -56,7 +56,7 @@ end_open_attempts() {
   local file attempt failed=0
   for file in "$FLEET_ROOT"/open/*; do
     read -r attempt _ <"$file"
-    [ -z "$attempt" ] || kill_rest "$attempt" || failed=1
+    [ "${attempt:--}" = - ] || kill_rest "$attempt" || failed=1
   done
   return "$failed"
 }

@@ -12,6 +12,8 @@ serve() { # BOOT, when it came here through a scope of its own
   find_holder "$1"
   trap 'leave' EXIT
   trap 'exit 0' TERM HUP INT
+  # From here on what goes wrong in words of the shell is nobody's but a curious person's.
+  if { : >"$FLEET_ROOT/serve.log"; } 2>/dev/null; then exec 2>"$FLEET_ROOT/serve.log"; fi
   printf 'H %s %s\n' "$PROTOCOL" "$BASHPID"
   while read_bytes 6 && [[ $REPLY =~ ^[0-9]{6}$ ]] && read_bytes "$((10#$REPLY))"; do
     set -f
@@ -44,6 +46,7 @@ obey() { # ID VERB ARG...
   if [ -z "$GREETED" ]; then refuse "$id" protocol "greet first"; exit 1; fi
   if ! is_my_turn; then refuse "$id" fenced "another controller took over"; exit 1; fi
   case $verb in
+    agents) make_places "$id" "$@" ;;
     start) start_attempt "$id" "$@" ;;
     stop) stop_attempt "$id" "$@" ;;
     evidence) tell_evidence "$id" "$@" ;;

@@ -38,7 +38,7 @@ sweep_once() { # NOW
   RUNNING=0
   for file in "$FLEET_ROOT"/open/*; do
     { read -r attempt agent limit silence <"$file"; } 2>/dev/null
-    if [ -z "$attempt" ] || end_of "$attempt"; then continue; fi
+    if [ "${attempt:--}" = - ] || end_of "$attempt"; then continue; fi
     ids+=("$attempt")
     rest+=("$agent $limit $silence")
   done
@@ -115,7 +115,7 @@ give_up() { # ATTEMPT AGENT WHO
   if [ -z "$3" ]; then
     # Where somebody removed its file its tool may run.
     if ! read_lines "$1"; then write_lines - >"$1"; elif [ -z "$TOOL" ]; then how=never; fi
-    claim "$1" "sweep $BASHPID 0" || return 0
+    claim "$1" "sweep $BASHPID" || return 0
   fi
   kill_rest "$1" || return 0
   collect_usage "$1"

@@ -3,7 +3,8 @@
 # Never waited for longer than a moment: a server that hangs must not hold the node up.
 tmux_here() { timeout -k 1 3 tmux -S "$FLEET_ROOT/tmux.sock" "$@"; }
 
-# ID NAME...: makes the sessions that are missing, all with one call.
+# ID NAME...: makes the sessions that are missing, all with one call. Nobody looks yet: each sleeps, which costs next to
+# nothing, until somebody attaches.
 open_sessions() {
   local id=$1 name have script unit=()
   shift
@@ -16,10 +17,10 @@ open_sessions() {
   have=" ${have//$'\n'/ } "
   script=$(printf '%s\n' 'set -s exit-empty off' 'set -g history-limit 2000' 'set -g mouse on' 'set -g status-left-length 40' \
     'set -g default-terminal screen-256color' 'set -g default-shell /bin/sh' 'set -g remain-on-exit off' 'set -g update-environment ""' \
-    "set-hook -g client-attached \"if -F '#{==:#{session_attached},1}' 'respawn-pane -k'\"")
+    "set-hook -g client-attached { if -F '#{==:#{session_attached},1}' { respawn-pane -k 'exec bash \"\$FLEET_PROGRAM\" view \"\$FLEET_ROOT\"' } }")
   for name; do
     case $have in *" $name "*) continue ;; esac
-    script+=$'\n'"new-session -d -s '$name' -x 160 -y 50 'exec bash \"\$FLEET_PROGRAM\" view \"\$FLEET_ROOT\" ${name##*-} $name'"
+    script+=$'\n'"new-session -d -s '$name' -x 160 -y 50 sleep infinity"
   done
   if begin_windows "${unit[@]}" <<<"$script" || { [ "${#unit[@]}" -gt 0 ] && begin_windows <<<"$script"; }; then
     answer "$id" '{"ok":true}'
@@ -41,14 +42,16 @@ close_sessions() { # ID NAME...
   answer "$id" '{"ok":true}'
 }
 
-# ROOT NUMBER SESSION: shows the agent's work while somebody looks, and sleeps while nobody does.
+# ROOT: shows the agent's work while somebody looks, and sleeps while nobody does.
 view() {
-  local turn=0 shown='' current='' tail_pid=''
+  local turn=0 shown='' current='' last='' tail_pid='' session
   FLEET_ROOT=$1
   trap '' INT QUIT TSTP
-  printf '\033[2J\033[H%s\n' "$3 · shows what the agent does; keys reach nobody, detach with Ctrl-b d"
-  while [ $((turn++ % 20)) -ne 0 ] || is_watched "$3"; do
-    { read -r current <"$FLEET_ROOT/agents/$2/current"; } 2>/dev/null
+  session=$(tmux_here display-message -p -t "$TMUX_PANE" '#{session_name}')
+  printf '\033[2J\033[H%s\n' "$session · shows what the agent does; keys reach nobody, detach with Ctrl-b d"
+  while [ $((turn++ % 20)) -ne 0 ] || is_watched "$session"; do
+    { read -r current last _ <"$FLEET_ROOT/open/${session##*-}"; } 2>/dev/null
+    [ "$current" != - ] || current=$last
     if [ "$current" != "$shown" ]; then
       [ -z "$tail_pid" ] || kill -- "-$tail_pid" 2>/dev/null
       shown=$current

@@ -83,8 +83,9 @@ work_on() {
   work "$@"
   listen_for_orders "$folder" || return 0
   while take_order; do work "${ORDER[@]}"; done
-  : >"$folder/worker" # nobody gives it an order from here on
-  if take_order 1; then work "${ORDER[@]}"; fi # nor did before
+  # Nobody gives it an order from here on, nor listens beside it: two who read from one pipe would tear an order apart.
+  printf '%s\n' "$ME -" >"$folder/worker"
+  if take_order 1; then work "${ORDER[@]}"; fi
 }
 
 # FOLDER: fails where another worker of this agent waits, or no pipe can be had.
@@ -114,11 +115,13 @@ take_order() {
 # that nobody claims: the sweep ends its attempt.
 give_order() {
   local folder="$FLEET_ROOT/agents/$1" pid='' start='' program='' text
-  { read -r pid start program <"$folder/worker"; } 2>/dev/null &&
-    [ "$program" = "${FLEET_PROGRAM##*/}" ] && is_running "$pid" "$start" && [ -p "$folder/orders" ] || return 1
+  [ -e "$folder/worker" ] && read -r pid start program <"$folder/worker" && [ "$program" = "${FLEET_PROGRAM##*/}" ] &&
+    is_running "$pid" "$start" && [ -p "$folder/orders" ] || return 1
   shift
   text="$1 $2 $3 $4 $5 ${#6} ${#7} ${#8}"$'\n'"$6$7$8"
-  [ "${#text}" -le "$ORDER_BYTES_MAX" ] && printf '%06d%s' "${#text}" "$text" 1<>"$folder/orders"
+  [ "${#text}" -le "$ORDER_BYTES_MAX" ] && printf '%06d%s' "${#text}" "$text" 1<>"$folder/orders" || return 1
+  # One that leaves meanwhile may have taken it, or not: then another takes it too, and the claim decides.
+  read -r pid start program <"$folder/worker" && [ "$program" = "${FLEET_PROGRAM##*/}" ]
 }
 
 # The whole life of one attempt; what it needs came with the order.
@@ -133,8 +136,7 @@ work() { # ATTEMPT GATE HOME TEMPLATE INPUT RUN SECRET MAKE
   [ "$3" = - ] || prepare_home "$3" "$4" "$8" 6>&-
   [ "$5" = prompt ] && [ -e "$ATTEMPT.prompt" ] && input=$ATTEMPT.prompt
   uptime_seconds; began=$REPLY
-  read_lines "$ATTEMPT"
-  if [ -z "$STOP" ]; then
+  if [ -z "$STOP" ]; then # the tool looks once more, before it begins
     set -m
     run_tool "$began" "$6" "$7" <"$input" >"$ATTEMPT.out" 2>"$ATTEMPT.err" 6>&- 7>&- 8>&- &
     tool=$!
@@ -151,10 +153,10 @@ work() { # ATTEMPT GATE HOME TEMPLATE INPUT RUN SECRET MAKE
   read_lines "$ATTEMPT" # now: a reason that comes after the end is none
   reason=${STOP%% *}
   [ -n "$reason" ] || [ "$code" = 0 ] || ! is_full || reason=disk
-  kill_rest "$ATTEMPT"
+  kill_rest "$ATTEMPT" "$TOOL"
   collect_usage "$ATTEMPT"
-  write_end "$ATTEMPT" "end $ATTEMPT $AGENT exited $code $seconds ${reason:--}"
-  end_of "$ATTEMPT" || exit 1 # the sweep looks after attempts whose worker is dead
+  # Where the end cannot be written the sweep looks after it, once its worker is dead.
+  write_end "$ATTEMPT" "end $ATTEMPT $AGENT exited $code $seconds ${reason:--}" || exit 1
   start_sweep
 }
 
@@ -169,8 +171,6 @@ is_full() {
 # Whoever is the first to do this decides the attempt's fate: its worker, or the sweep that gives it up. Its file has room
 # for it. ATTEMPT WHO
 claim() {
-  uptime_seconds
-  set -- "$1" "$2 $REPLY"
-  { printf '%s\n' "$2" >>"$FLEET_ROOT/attempts/$1"; } 2>/dev/null
+  printf '%s\n' "$2" >>"$FLEET_ROOT/attempts/$1"
   read_lines "$1" && [ "$CLAIMED" = "$2" ]
 }

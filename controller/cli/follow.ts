@@ -2,11 +2,15 @@ import { styleText } from 'node:util';
 import { formatDuration, iso } from '../clock.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { countTasks } from '../ledger/read.ts';
-import { isSettled, type TaskState } from '../task/task.ts';
+import type { TaskCounts } from '../ledger/view.ts';
+import { isSettled, TASK_STATES, type TaskState } from '../task/task.ts';
 import type { Door } from './door.ts';
 import { toCells } from './table.ts';
 
 /** Live progress of tasks, from the ledger's events: plain lines, and one line below them that changes on a terminal. */
+
+/** Tasks asked for at once. */
+const QUERY_MAX = 500;
 
 interface Line {
   at: number;
@@ -37,6 +41,7 @@ export interface Follower {
 
 export function followTasks(door: Door, ledger: Ledger, tasks: readonly string[], quiet: boolean): Follower {
   const wanted = new Set(tasks);
+  const followed = [...wanted];
   const begun = door.clock.monotonic();
   let seq: number | undefined;
   return {
@@ -55,8 +60,11 @@ export function followTasks(door: Door, ledger: Ledger, tasks: readonly string[]
         if (!quiet && isWanted && SIGNS[row.kind])
           door.say(lineOf(door, { ...row, data: JSON.parse(row.data) as Line['data'] }));
       }
-      if (door.isTerminal && !quiet) door.live(await summary(ledger, (door.clock.monotonic() - begun) / 1000));
-      return rows.length < 2000 && (await areSettled(ledger, tasks));
+      if (door.isTerminal && !quiet) {
+        const seconds = (door.clock.monotonic() - begun) / 1000;
+        door.live(summaryText(await countFollowed(ledger, followed), followed.length, seconds));
+      }
+      return rows.length < 2000 && (await areSettled(ledger, followed));
     },
   };
 }
@@ -78,24 +86,36 @@ function lineOf(door: Door, { at, kind, task, agent, node, data }: Line): string
   return `${time} ${mark} ${toCells(words, 9)} ${toCells(task ?? node ?? '', 28)}${agent === null ? '' : ` agent ${agent}`}${reason}`.trimEnd();
 }
 
-async function summary(ledger: Ledger, seconds: number): Promise<string> {
-  const counts = await countTasks(ledger);
-  const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
+/** Pure: `3/18 done · 2 running · 12 s`. With no tasks to follow it is about all that the ledger has. */
+export function summaryText(counts: TaskCounts, followed: number, seconds: number): string {
+  const known = Object.values(counts).reduce((sum, count) => sum + count, 0);
+  const total = Math.max(known, followed);
   const parts = (['running', 'queued', 'blocked', 'failed', 'parked', 'cancelled'] as const).flatMap((state) =>
     counts[state] > 0 ? [`${counts[state]} ${state}`] : [],
   );
-  return `${counts.completed}/${total} done${parts.length > 0 ? ` · ${parts.join(' · ')}` : ''} · ${formatDuration(seconds)}`;
+  const done = total === 0 ? 'no task yet' : `${counts.completed}/${total} done`;
+  return [done, ...parts, formatDuration(seconds)].join(' · ');
+}
+
+/** Of those that were taken in; with none to follow, or very many, of all that the ledger has. */
+async function countFollowed(ledger: Ledger, tasks: readonly string[]): Promise<TaskCounts> {
+  if (tasks.length === 0 || tasks.length > QUERY_MAX) return countTasks(ledger);
+  const counts = Object.fromEntries(TASK_STATES.map((state) => [state, 0])) as TaskCounts;
+  for (const state of await readStates(ledger, tasks)) counts[state] += 1;
+  return counts;
+}
+
+async function readStates(ledger: Ledger, tasks: readonly string[]): Promise<TaskState[]> {
+  const rows = await ledger.selectFrom('task').select('state').where('id', 'in', tasks).execute();
+  return rows.map(({ state }) => state as TaskState);
 }
 
 async function areSettled(ledger: Ledger, tasks: readonly string[]): Promise<boolean> {
-  for (let index = 0; index < tasks.length; index += 500) {
-    const rows = await ledger
-      .selectFrom('task')
-      .select(['id', 'state'])
-      .where('id', 'in', tasks.slice(index, index + 500))
-      .execute();
-    if (rows.length < Math.min(500, tasks.length - index)) return false; // not taken in yet
-    if (rows.some(({ state }) => !isSettled(state as TaskState))) return false;
+  for (let index = 0; index < tasks.length; index += QUERY_MAX) {
+    const some = tasks.slice(index, index + QUERY_MAX);
+    const states = await readStates(ledger, some);
+    if (states.length < some.length) return false; // not taken in yet
+    if (!states.every(isSettled)) return false;
   }
   return true;
 }

@@ -1,15 +1,12 @@
 import { type SpawnOptions, spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { enableCompileCache } from 'node:module';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { CommanderError } from 'commander';
-import { machineClock } from './clock.ts';
+import { thisMachine } from '../machine.ts';
 import type { Door } from './door.ts';
-import { buildProgram } from './program.ts';
 
 /** The program itself: puts the real world together, and holds the only exit. */
 
@@ -95,10 +92,8 @@ function makeDoor(): Door {
     Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined),
   );
   return {
-    env,
+    ...thisMachine(env),
     cwd: process.cwd(),
-    clock: machineClock,
-    random: (bytes) => randomBytes(bytes),
     stdin: process.stdin,
     out: (text) => void process.stdout.write(text),
     say,
@@ -119,6 +114,8 @@ async function main(words: readonly string[]): Promise<number> {
     version: string;
   };
   let exit = 0;
+  // Only now: what a static import brings is loaded before the cache of compiled code is there.
+  const [{ CommanderError }, { buildProgram }] = await Promise.all([import('commander'), import('./program.ts')]);
   const program = buildProgram(makeDoor(), version, (code) => {
     exit = code;
   });

@@ -1,6 +1,7 @@
 import { availableParallelism, totalmem } from 'node:os';
 import type { Fleet } from '../config/fleet.ts';
 import { desire } from '../fleet/desired.ts';
+import { counted } from './words.ts';
 
 /** What `start` would set up, without touching a node: of sizes not declared only this machine's is known. */
 export async function placementText(fleet: Fleet): Promise<string> {
@@ -8,7 +9,7 @@ export async function placementText(fleet: Fleet): Promise<string> {
   const local = fleet.nodes.filter(({ via }) => via.kind === 'local').map(({ name }) => [name, here] as const);
   const { placement, agents, unsized } = desire(fleet, new Map(local));
   const lines = placement.counts.map(
-    ({ name, count, cap, limit }) => `node ${name}: ${count} agents of at most ${cap} (limit: ${limit})`,
+    ({ name, count, cap, limit }) => `node ${name}: ${counted(count, 'agent')} of at most ${cap} (limit: ${limit})`,
   );
   lines.push(
     ...unsized.map(
@@ -20,6 +21,8 @@ export async function placementText(fleet: Fleet): Promise<string> {
     categories.set(category ?? 'any', (categories.get(category ?? 'any') ?? 0) + 1);
   lines.push(`categories: ${[...categories].map(([name, count]) => `${name} ${count}`).join(', ')}`);
   if (placement.unplaced > 0)
-    lines.push(`${placement.unplaced} agents fit nowhere: add a node, or raise agents.perVcpu`);
+    lines.push(
+      `${counted(placement.unplaced, 'agent fits', 'agents fit')} nowhere: add a node, or raise agents.perVcpu, memory or maxAgents`,
+    );
   return lines.join('\n');
 }

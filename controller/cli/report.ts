@@ -3,11 +3,13 @@ import type { Results } from '../operations/results.ts';
 import type { Status } from '../operations/status.ts';
 import type { Door } from './door.ts';
 import { table } from './table.ts';
+import { counted } from './words.ts';
 
 /** Words for people. The JSON is the API; this may change freely. */
 
 export function reportText(door: Door, results: Results): string {
   const { tasks, seconds, agents, efficiency, usage } = results;
+  if (tasks.total === 0) return 'No task was open: there was nothing to wait for.';
   const rows = results.results.map((each) => [
     each.state === 'completed' ? '✓' : '✗',
     each.task,
@@ -23,8 +25,8 @@ export function reportText(door: Door, results: Results): string {
   return [
     table(['', 'task', 'state', 'agent', 'tries', 'time', 'result'], rows, door.columns),
     '',
-    `${tasks.completed} of ${tasks.total} completed${others.length > 0 ? `, ${others.join(', ')}` : ''} in ${formatDuration(seconds)} by ${agents} agents, efficiency ${Math.round(efficiency * 100)} %`,
-    `${usage.inputTokens + usage.outputTokens} tokens: ${usage.inputTokens} in (${usage.cachedTokens} of them cached), ${usage.outputTokens} out, ${usage.responses} responses`,
+    `${tasks.completed} of ${tasks.total} completed${others.length > 0 ? `, ${others.join(', ')}` : ''} in ${formatDuration(seconds)} by ${counted(agents, 'agent')}, efficiency ${Math.round(efficiency * 100)} %`,
+    `${counted(usage.inputTokens + usage.outputTokens, 'token')}: ${usage.inputTokens} in (${usage.cachedTokens} of them cached), ${usage.outputTokens} out, ${counted(usage.responses, 'response')}`,
   ].join('\n');
 }
 
@@ -46,8 +48,8 @@ export function statusText(door: Door, status: Status): string {
   const counts = Object.entries(tasks).flatMap(([state, count]) => (count > 0 ? [`${count} ${state}`] : []));
   const head = [
     `${status.fleet} is ${status.state}; ${controller ? `controller ${controller.pid} on ${controller.host} since ${controller.since}` : 'no controller runs'}`,
-    `tasks: ${counts.join(', ') || 'none'}${status.intentsWaiting > 0 ? `; ${status.intentsWaiting} intents wait` : ''}`,
-    ...(status.unplaced > 0 ? [`${status.unplaced} agents fit nowhere: fleet explain`] : []),
+    `tasks: ${counts.join(', ') || 'none'}${status.intentsWaiting > 0 ? `; ${counted(status.intentsWaiting, 'intent waits', 'intents wait')}` : ''}`,
+    ...(status.unplaced > 0 ? [`${counted(status.unplaced, 'agent fits', 'agents fit')} nowhere: fleet explain`] : []),
   ];
   const nodes = status.nodes.map((node) => [
     node.name,
@@ -59,5 +61,18 @@ export function statusText(door: Door, status: Status): string {
     ...head,
     ...(nodes.length > 0 ? ['', table(['node', 'state', 'busy/set/cap', 'evidence'], nodes, door.columns)] : []),
     ...(status.agents.length > 0 ? ['', agentsTable(status.agents, door.columns)] : []),
+    ...legend([...status.nodes, ...status.agents].map(({ state }) => state)),
   ].join('\n');
+}
+
+/** States whose names do not say what is meant by them. */
+const MEANINGS: Readonly<Record<string, string>> = {
+  degraded: 'several connections in a row failed; it is tried on, and nothing is begun or ended there meanwhile',
+  unknown: 'nobody hears of it now; it may well go on working, and what was last known of it stands beside it',
+};
+
+/** Explained where they are shown, and only then. */
+function legend(states: readonly string[]): string[] {
+  const shown = Object.entries(MEANINGS).filter(([state]) => states.includes(state));
+  return shown.length === 0 ? [] : ['', ...shown.map(([state, means]) => `${state}: ${means}`)];
 }

@@ -114,7 +114,8 @@ function pad(indent: number, text: string): string {
   return ' '.repeat(indent) + text;
 }
 
-function comment(text: string, indent: number): string[] {
+/** A text as lines of comment, parted between words. */
+export function comment(text: string, indent: number): string[] {
   const lines: string[] = [];
   for (const word of text.split(' ').filter((part) => part !== '')) {
     const last = lines.at(-1);

@@ -1,5 +1,5 @@
 import { homedir } from 'node:os';
-import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type { Kind, SecretSource } from '../agent/agent.ts';
 import { FleetError } from '../errors.ts';
 import { Secret } from '../secret.ts';
@@ -9,6 +9,7 @@ import type { Fleet, Origin } from './fleet.ts';
 import { LATER_FLEET_FIELDS } from './later.ts';
 import { FLEET_BYTES_MAX, SECRET_BYTES_MAX } from './limit.ts';
 import { type Environment, type Flags, type Given, givenOverrides, withOverrides } from './override.ts';
+import { stateFolderOf } from './places.ts';
 import { decode, readYaml, type Source } from './position.ts';
 import { originsOf, resolveFleet } from './resolve.ts';
 import { fleetRules } from './rule.ts';
@@ -44,7 +45,7 @@ export async function loadFleet({ file, env, cwd, flags = {} }: FleetRequest): P
   const checked = check(FleetFile, wanted, LATER_FLEET_FIELDS, fleetRules(wanted));
   if (checked.is === 'bad') throw invalid(checked.findings.map((finding) => placeByOrigin(finding, source, given)));
   const folder = path === null ? cwd : dirname(path);
-  const { stateFolder, origin } = stateFolderOf(path, checked.value.name, { file, env, cwd, flags });
+  const { stateFolder, origin } = placeState(path, checked.value.name, { file, env, cwd, flags });
   const place = (written: string) => resolve(folder, written.replace(/^~(?=\/|$)/, homeOf(env)));
   const variables = new Set(Object.keys(env).filter((name) => env[name] !== ''));
   return {
@@ -106,19 +107,15 @@ function placeByOrigin(finding: Finding, source: Source, given: readonly Given[]
   return { where: override.said, position: null, path: pathText(finding.path), message: finding.message };
 }
 
-function stateFolderOf(
+function placeState(
   path: string | null,
   name: string,
   { env, cwd, flags }: FleetRequest,
 ): { stateFolder: string; origin: Origin } {
-  if (flags?.home !== undefined) return { stateFolder: resolve(cwd, flags.home), origin: 'flag' };
-  const home = said(env.FLEET_HOME);
-  if (home !== undefined) return { stateFolder: resolve(cwd, home), origin: 'environment' };
-  if (path !== null) return { stateFolder: join(dirname(path), '.fleet'), origin: 'default' };
-  // The XDG rules: a relative path is to be taken as if it were not set.
-  const xdg = env.XDG_STATE_HOME ?? '';
-  const base = isAbsolute(xdg) ? xdg : join(homeOf(env), '.local', 'state');
-  return { stateFolder: join(base, 'miyabi-fleet', name), origin: 'default' };
+  const home = flags?.home;
+  const stateFolder = stateFolderOf(path, name, { home, env, cwd, userHome: homeOf(env) });
+  if (home !== undefined) return { stateFolder, origin: 'flag' };
+  return { stateFolder, origin: said(env.FLEET_HOME) === undefined ? 'default' : 'environment' };
 }
 
 /**

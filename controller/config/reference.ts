@@ -192,8 +192,9 @@ Refused in this version: ${laterList(LATER_TASK_FIELDS)}, and \`agents\` by stra
 
 /** docs/errors.md */
 export function errorsMarkdown(): string {
-  const rows = Object.entries(ERROR_CODES).map(([name, { exit, retryable, means }]) => [
-    code(name),
+  const codes = Object.entries(ERROR_CODES);
+  const rows = codes.map(([name, { exit, retryable, means }]) => [
+    `[${code(name)}](#${name})`,
     String(exit),
     retryable ? 'yes' : 'no',
     means,
@@ -202,9 +203,31 @@ export function errorsMarkdown(): string {
 
 # Errors
 
-With \`--json\` an error is \`{code, message, hint}\`. The exit code says the same to scripts: 1 a task failed or was cancelled,
-2 wrong usage or configuration, 3 time limit or not reachable, 4 refused.
+An error is one sentence that says what happened, and a hint that says what to do; what stands in backticks there is to be
+typed as it is. With \`--json\` it is \`{code, message, hint}\` on standard output. The exit code says the same to scripts: 1 a
+task failed or was cancelled, or \`doctor\` found something; 2 wrong usage or configuration; 3 time limit or not reachable;
+4 refused.
 
-${table(['code', 'exit', 'worth trying again', 'meaning'], rows)}
+${table(['code', 'exit', 'worth trying again', 'what happened'], rows)}
+
+${codes.map(([name, meaning]) => errorChapter(name, meaning)).join('\n')}`;
+}
+
+function errorChapter(
+  name: string,
+  { exit, retryable, means, why, act, example }: (typeof ERROR_CODES)[keyof typeof ERROR_CODES],
+): string {
+  return `## ${name}
+
+${means}
+
+- Why: ${why}
+- What to do: ${act}
+- Exit code ${exit}${retryable ? ', worth trying again' : ''}.
+
+\`\`\`text
+fleet: ${example.message}
+  → ${example.hint}
+\`\`\`
 `;
 }

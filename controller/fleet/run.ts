@@ -132,7 +132,8 @@ async function tellRefusal(world: World, { file, reason }: Extract<Waiting, { is
   const id = basename(file, '.json');
   if (await readIntentResult(world.ledger, id)) return;
   const now = world.clock.now();
-  const error = new FleetError('usage', `what was handed in is no intent: ${reason}`).toJSON();
+  const hint = 'It was set aside. If fleet was updated since the controller began: fleet stop, then fleet start.';
+  const error = new FleetError('usage', `what was handed in cannot be read: ${reason}`, { hint }).toJSON();
   const intent = { id, operation: 'unknown', input: null, by: 'unknown', at: now };
   await inTransaction(world.ledger, (tx) => saveIntent(tx, intent, { ok: false, error }, now));
 }

@@ -26,6 +26,6 @@ export function isStarting(state: FleetState): boolean {
 export function requireState(state: FleetState, allowed: readonly FleetState[], command: string): void {
   if (allowed.includes(state)) return;
   throw new FleetError('unlawful', `${command} is not possible while the fleet is ${state}`, {
-    hint: `It is possible in: ${allowed.join(', ')}.`,
+    hint: `It is possible while the fleet is ${allowed.join(', ').replace(/, (?=[^,]*$)/, ' or ')}; fleet status shows what it is.`,
   });
 }

@@ -11,7 +11,7 @@ import type { Secret } from '../secret.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { NodeSight } from './observation.ts';
 
-/** Everything one controller acts with. Only cli/main.ts and tests put one together. */
+/** Everything one controller acts with. Put together by fleet/controller.ts, and by tests. */
 export interface World {
   fleet: Fleet;
   readonly ledger: Ledger;
@@ -80,6 +80,8 @@ export interface Sight extends Omit<NodeSight, 'sessions' | 'attempts' | 'runnin
   records: AttemptRecord[];
   /** Seconds without output, and bytes of output, of each attempt by the last report. */
   progress: Map<string, { silentSeconds: number; bytes: number; heardAt: number }>;
+  /** Agents whose places on the node were made on this connection. */
+  prepared: Set<number>;
   /** Windows that were there since the greeting: one of them missing is gone, another is yet to be made. */
   made: Set<string>;
   /** Sessions asked for and not reported yet, with the monotonic ms of asking. */
@@ -140,6 +142,7 @@ export function newSight(node: Node, transport: Transport, now: number): Sight {
     jq: false,
     records: [],
     progress: new Map(),
+    prepared: new Set(),
     made: new Set(),
     asked: new Map(),
     machine: null,

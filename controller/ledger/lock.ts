@@ -58,9 +58,13 @@ async function ownFolder(folder: string): Promise<void> {
     await chmod(folder, 0o700);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'ENOSPC') throw new FleetError('disk-full', `${folder}: no room left`, { cause: error });
+    if (code === 'ENOSPC')
+      throw new FleetError('disk-full', `no room left in the state folder ${folder}`, {
+        hint: 'Free 1 GiB on its disk, or name another folder with --home.',
+        cause: error,
+      });
     throw new FleetError('ledger-unreadable', `the state folder cannot be used: ${message}`, {
-      hint: 'Give it to this user, or name another with --home.',
+      hint: 'Give it to this user (fleet doctor tells the command), or name another with --home.',
       cause: error,
     });
   }

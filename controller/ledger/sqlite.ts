@@ -28,23 +28,22 @@ export interface SqliteSetting {
 
 /** Opens the ledger's file and, for the writer, brings it to the newest version. Throws `ledger-unreadable`. */
 export function openSqlite({ path, readOnly }: SqliteSetting): Kysely<Tables> {
-  return speak(openFile(path, readOnly));
+  const database = openFile(path, readOnly);
+  if (database === null) throw unreadable(path, 'is empty', 'fleet start fills it.');
+  return speak(database);
 }
 
 /** For readers: null where there is no ledger yet, or only the unfinished first start of one. Throws `ledger-unreadable`. */
 export function openReader(path: string): Kysely<Tables> | null {
-  return !existsSync(path) || isUnborn(path) ? null : speak(openFile(path, true));
+  const database = existsSync(path) ? openFile(path, true) : null;
+  return database && speak(database);
 }
 
-function isUnborn(path: string): boolean {
-  try {
-    using database = new DatabaseSync(path, { readOnly: true });
-    return (
-      versionOf(database) === 0 && database.prepare('SELECT count(*) AS count FROM sqlite_schema').get()?.count === 0
-    );
-  } catch {
-    return false; // openFile says what is wrong with it
-  }
+/** Told by one look: its first version is there whole, or nothing is. */
+function isUnborn(database: DatabaseSync): boolean {
+  const look = 'SELECT user_version AS version, (SELECT count(*) FROM sqlite_schema) AS parts FROM pragma_user_version';
+  const found = database.prepare(look).get();
+  return found?.version === 0 && found.parts === 0;
 }
 
 function speak(database: DatabaseSync): Kysely<Tables> {
@@ -58,24 +57,32 @@ function speak(database: DatabaseSync): Kysely<Tables> {
   });
 }
 
-function openFile(path: string, readOnly: boolean): DatabaseSync {
+/** Null for a reader of a file in which nothing is yet. */
+function openFile(path: string, readOnly: boolean): DatabaseSync | null {
+  let database: DatabaseSync | undefined;
   try {
-    const database = new DatabaseSync(path, { readOnly });
+    database = new DatabaseSync(path, { readOnly });
     database.exec('PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON');
     if (!readOnly) {
       database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864');
       migrate(database, path);
+    } else if (isUnborn(database)) {
+      database.close();
+      return null;
     }
     checkVersions(database, path);
     return database;
   } catch (error) {
+    database?.close();
     if (error instanceof FleetError) throw error;
-    throw unreadable(path, `cannot be opened: ${(error as Error).message}`, error);
+    throw unreadable(path, `cannot be opened: ${(error as Error).message}`, DAMAGED_HINT, error);
   }
 }
 
-function unreadable(path: string, why: string, cause?: unknown): FleetError {
-  return new FleetError('ledger-unreadable', `the ledger ${path} ${why}`, { target: path, cause });
+const DAMAGED_HINT = 'Put back a copy of it, and start with --take-over; fleet doctor looks at its folder and disk.';
+
+function unreadable(path: string, why: string, hint: string, cause?: unknown): FleetError {
+  return new FleetError('ledger-unreadable', `the ledger ${path} ${why}`, { target: path, hint, cause });
 }
 
 function versionOf(database: DatabaseSync): number {
@@ -84,13 +91,14 @@ function versionOf(database: DatabaseSync): number {
 
 function migrate(database: DatabaseSync, path: string): void {
   try {
-    for (let version = versionOf(database); version < MIGRATIONS.length; version += 1) {
-      database.exec('BEGIN IMMEDIATE');
-      for (const statement of MIGRATIONS[version] ?? []) database.exec(statement);
-      database.exec(`PRAGMA user_version = ${version + 1}; COMMIT`);
-    }
+    const version = versionOf(database);
+    if (version >= MIGRATIONS.length) return;
+    database.exec('BEGIN IMMEDIATE'); // one transaction: no reader ever sees a version in between
+    for (const statement of MIGRATIONS.slice(version).flat()) database.exec(statement);
+    database.exec(`PRAGMA user_version = ${MIGRATIONS.length}; COMMIT`);
   } catch (error) {
-    throw unreadable(path, `could not be brought to version ${MIGRATIONS.length}: ${(error as Error).message}`, error);
+    const why = `could not be brought to version ${MIGRATIONS.length}: ${(error as Error).message}`;
+    throw unreadable(path, why, DAMAGED_HINT, error);
   }
 }
 
@@ -100,14 +108,17 @@ function checkVersions(database: DatabaseSync, path: string): void {
   const difference =
     SQLITE_VERSION_MIN.map((min, index) => (numbers[index] ?? 0) - min).find((value) => value !== 0) ?? 0;
   if (difference < 0)
-    throw unreadable(path, `needs SQLite ${SQLITE_VERSION_MIN.join('.')} or newer, this Node has ${found}`);
+    throw unreadable(
+      path,
+      `needs SQLite ${SQLITE_VERSION_MIN.join('.')} or newer, and this Node has ${found}`,
+      'Call fleet by bin/fleet: it brings the Node that it needs.',
+    );
   const version = versionOf(database);
   if (version !== MIGRATIONS.length) {
     throw unreadable(
       path,
-      version < MIGRATIONS.length
-        ? `has version ${version}, this program knows version ${MIGRATIONS.length}; fleet start brings it up to date`
-        : `has version ${version}, this program knows version ${MIGRATIONS.length}; use the program that wrote it`,
+      `has version ${version}, and this program knows version ${MIGRATIONS.length}`,
+      version < MIGRATIONS.length ? 'fleet start brings it up to date.' : 'Use the version of fleet that wrote it.',
     );
   }
 }
@@ -186,7 +197,10 @@ function runQuery<R>(database: DatabaseSync, prepared: Map<string, Prepared>, qu
     // 13: SQLITE_FULL, 10: SQLITE_IOERR (what a full disk gives in WAL mode)
     const code = (error as { errcode?: number }).errcode ?? 0;
     if ((code & 0xff) === 13 || code === 778)
-      throw new FleetError('disk-full', `the ledger cannot be written: ${(error as Error).message}`, { cause: error });
+      throw new FleetError('disk-full', `no room left to write the ledger (${(error as Error).message})`, {
+        hint: 'Free 1 GiB on the disk of the state folder, then fleet start; agents go on working meanwhile.',
+        cause: error,
+      });
     throw error;
   }
 }

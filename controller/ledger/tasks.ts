@@ -37,8 +37,9 @@ export async function acceptTasks(
     .filter((spec) => states.get(spec.id) && states.get(spec.id)?.hash !== specHash(spec))
     .map((spec) => spec.id);
   if (clashes.length > 0) {
-    throw new FleetError('plan-invalid', `already known with another content: ${clashes.slice(0, 20).join(', ')}`, {
-      hint: 'Give the changed task another id.',
+    const list = clashes.slice(0, 20).join(', ');
+    throw new FleetError('plan-invalid', `tasks are known already with another content: ${list}`, {
+      hint: 'Give the changed task another id; fleet show TASK tells of the one that is known.',
     });
   }
   const fresh = specs.filter((spec) => !states.has(spec.id));
@@ -126,8 +127,8 @@ function refuseUnknownNeeds(specs: readonly AcceptedTask[], states: ReadonlyMap<
       .map((need) => `${spec.id} needs ${need}`),
   );
   if (unknown.length > 0) {
-    throw new FleetError('plan-invalid', `needs what nobody knows: ${unknown.slice(0, 20).join('; ')}`, {
-      hint: 'Submit what they need first, or together.',
+    throw new FleetError('plan-invalid', `tasks need others that nobody knows: ${unknown.slice(0, 20).join('; ')}`, {
+      hint: 'Hand in what they need first, or together with them.',
     });
   }
 }
@@ -205,7 +206,9 @@ export async function retryTasks(tx: Writing, ids: readonly string[], now: numbe
       .slice(0, 20)
       .map((id) => `${id} is ${states.get(id)?.state}`)
       .join(', ');
-    throw new FleetError('unlawful', `only failed, cancelled and parked tasks can be tried again: ${list}`);
+    throw new FleetError('unlawful', `only failed, cancelled and parked tasks can be tried again: ${list}`, {
+      hint: 'Name only those; fleet list tasks shows the state of each.',
+    });
   }
   await (isDead ? buryOpen(tx, ids, now) : refuseOpen(tx, ids));
   const waiting: string[] = [];

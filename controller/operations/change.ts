@@ -107,7 +107,9 @@ export const stop: Change<z.infer<typeof Stop>, z.infer<typeof Stopping>> = {
   run: async ({ world, now }, { mode, since }) => {
     const holder = await readHolder(world.fleet.stateFolder);
     if (since !== undefined && holder && holder.since !== since)
-      throw new FleetError('unlawful', `that stop was meant for the controller that began ${since}`);
+      throw new FleetError('unlawful', `that stop was meant for the controller that began ${since}`, {
+        hint: 'Another one runs now: fleet stop ends it.',
+      });
     requireState(
       await readFleetState(world.ledger),
       ['INITIALIZING', 'READY', 'RUNNING', 'SCALING', 'DRAINING'],

@@ -3,6 +3,7 @@ import { cancel, pause, reload, restart, resume, retry, stop } from './change.ts
 import { explain } from './explain.ts';
 import { list } from './list.ts';
 import type { Operation } from './operation.ts';
+import { report } from './report.ts';
 import { results } from './results.ts';
 import { show } from './show.ts';
 import { status } from './status.ts';
@@ -25,6 +26,7 @@ export const OPERATIONS = {
   show,
   explain,
   results,
+  report,
 } as const;
 export type OperationName = keyof typeof OPERATIONS;
 

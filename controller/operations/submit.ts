@@ -46,7 +46,10 @@ function readSpec(task: Record<string, unknown> & { id: string }): AcceptableTas
     ...(priority === undefined ? {} : { priority: `P${String(priority)}` }),
   };
   const parsed = TaskSpec.safeParse(words);
-  if (!parsed.success) throw new FleetError('plan-invalid', `task ${task.id}: ${z.prettifyError(parsed.error)}`);
+  if (!parsed.success)
+    throw new FleetError('plan-invalid', `task ${task.id}: ${z.prettifyError(parsed.error)}`, {
+      hint: 'Correct it and hand it in again: nothing was accepted.',
+    });
   return { ...parsed.data, id: task.id };
 }
 
@@ -54,7 +57,9 @@ function refuseTwins(specs: readonly AcceptableTask[]): void {
   const seen = new Set<string>();
   const twins = specs.filter(({ id }) => seen.size === seen.add(id).size).map(({ id }) => id);
   if (twins.length > 0)
-    throw new FleetError('plan-invalid', `handed in twice at once: ${twins.slice(0, 20).join(', ')}`);
+    throw new FleetError('plan-invalid', `several tasks have the same id: ${twins.slice(0, 20).join(', ')}`, {
+      hint: 'Give each an id of its own: nothing was accepted.',
+    });
 }
 
 function refuseCircles(specs: readonly AcceptableTask[]): void {
@@ -63,6 +68,7 @@ function refuseCircles(specs: readonly AcceptableTask[]): void {
     throw new FleetError(
       'cycle',
       `tasks need each other in a circle: ${circles.slice(0, 10).map(cycleText).join('; ')}`,
+      { hint: 'Take one need out of each circle.' },
     );
 }
 
@@ -73,8 +79,8 @@ export function refuseUnknownKinds(specs: readonly AcceptableTask[], { kinds: kn
     .filter((spec) => spec.kind !== undefined && !kinds.has(spec.kind))
     .map((spec) => `${spec.id} wants ${spec.kind}`);
   if (unknown.length > 0) {
-    throw new FleetError('plan-invalid', `kinds the fleet does not have: ${unknown.slice(0, 20).join(', ')}`, {
-      hint: `It has: ${[...kinds.keys()].join(', ')}.`,
+    throw new FleetError('plan-invalid', `the fleet has no such kind: ${unknown.slice(0, 20).join(', ')}`, {
+      hint: `It has ${[...kinds.keys()].join(', ')}; others are declared under \`kinds\` in the fleet file, then fleet reload.`,
     });
   }
   const mute = specs.filter(
@@ -83,9 +89,10 @@ export function refuseUnknownKinds(specs: readonly AcceptableTask[], { kinds: kn
   if (mute.length > 0)
     throw new FleetError(
       'plan-invalid',
-      `a model needs a prompt, not run: ${mute
+      `tasks of a coding tool need a prompt, not run: ${mute
         .map(({ id }) => id)
         .slice(0, 20)
         .join(', ')}`,
+      { hint: 'Give each a prompt, or a kind of the tool `command`.' },
     );
 }

@@ -32,11 +32,18 @@ function runLocal(start: () => ChildProcess, command: Command, signal?: AbortSig
     const child = start();
     child.stdout?.on('data', gathering.out);
     child.stderr?.on('data', gathering.err);
-    child.on('error', (error) => gathering.failed(new FleetError('unreachable', error.message)));
+    child.on('error', (error) => gathering.failed(startFailure(command.words, error)));
     child.on('close', gathering.exited);
     feed(child, command.input);
     return () => killGroup(child);
   });
+}
+
+function startFailure(words: readonly string[], { message, code }: NodeJS.ErrnoException): FleetError {
+  const [program = ''] = words;
+  const hint =
+    code === 'ENOENT' ? `Is ${program} installed here, and in the PATH?` : 'Is it a program, and may this user run it?';
+  return new FleetError('unreachable', `${program} cannot be begun here: ${message}`, { hint });
 }
 
 function openStream(child: ChildProcess, onLine: (line: string) => void): Stream {

@@ -125,7 +125,7 @@ function watchRun(
   });
   child.stdout?.on('data', out.take);
   child.stderr?.on('data', err.take);
-  child.on('error', (error) => gathering.failed(noSshFailure(error.message)));
+  child.on('error', () => gathering.failed(noSshFailure(setting.address.host)));
   child.on('close', (code, signal) => {
     isLoggedIn();
     begun.resolve(undefined);

@@ -8,7 +8,14 @@ import { type KnownHosts, type KnownHostsFile, parseKnownHosts } from './known-h
 import { openLocal } from './local.ts';
 import { type Place, saidFailure, unreadableFailure } from './ssh-failure.ts';
 import { type Identity, readIdentity } from './ssh-identity.ts';
-import { addressWords, parseSettings, plainSettings, type SshSettings, type Whereabouts } from './ssh-settings.ts';
+import {
+  addressWords,
+  parseSettings,
+  plainSettings,
+  type SshSettings,
+  sshLine,
+  type Whereabouts,
+} from './ssh-settings.ts';
 
 /** What of this machine ssh is run with and asked for. */
 export interface Surroundings {
@@ -46,8 +53,9 @@ export async function readHostFacts(address: SshAddress, surroundings: Surroundi
   const place = placeOf(address, settings);
   const { identity } = address;
   if (identity !== null && statSync(identity, { throwIfNoEntry: false }) === undefined)
-    throw new FleetError('login-refused', `${address.host}: its key file ${identity} is not there`, {
+    throw new FleetError('login-refused', `the key file of ${address.host} is not there: ${identity}`, {
       hint: 'Correct `identity` of the node in the fleet file.',
+      target: address.host,
     });
   const files = identity === null ? settings.identityFiles : [identity];
   const identities = await Promise.all(files.map(readIdentity));
@@ -62,12 +70,13 @@ export async function readPlace(address: SshAddress, surroundings: Surroundings)
   );
 }
 
-function placeOf({ host }: SshAddress, { hostName, port, user }: SshSettings): Place {
-  return { host, hostName, port, user };
+function placeOf(address: SshAddress, { hostName, port, user, hostKeyAlias }: SshSettings): Place {
+  return { host: address.host, hostName, port, user, alias: hostKeyAlias, address };
 }
 
-function plainPlace({ host, port, user }: SshAddress): Place {
-  return { host, hostName: host, port: port ?? 22, user: user ?? '' };
+function plainPlace(address: SshAddress): Place {
+  const { host, port, user } = address;
+  return { host, hostName: host, port: port ?? 22, user: user ?? '', alias: null, address };
 }
 
 async function readSettings(address: SshAddress, surroundings: Surroundings): Promise<SshSettings> {
@@ -91,7 +100,7 @@ async function askSsh(ssh: string, address: SshAddress, surroundings: Surroundin
   if (outcome.is === 'exited') throw saidFailure(plainPlace(address), outcome.stderr);
   if (outcome.is === 'unreachable') throw outcome.failure;
   throw new FleetError('unreachable', `\`ssh -G ${address.host}\` did not answer: ${outcome.is}`, {
-    hint: 'It runs the `Match exec` commands of the ssh configuration; does one of them hang?',
+    hint: `It runs the commands of \`Match exec\` in the ssh configuration, and one of them may hang: \`${sshLine(address)} -G\` shows it.`,
     target: address.host,
   });
 }

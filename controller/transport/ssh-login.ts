@@ -1,10 +1,12 @@
 import type { AuthenticationType, AuthHandlerMiddleware } from 'ssh2';
 import { FleetError } from '../errors.ts';
+import { quote } from './command.ts';
 import { fingerprint } from './known-hosts.ts';
 import { type AgentKey, askAgent } from './ssh-agent.ts';
-import { type Place, spellPlace } from './ssh-failure.ts';
+import { type Place, publicHalf, spellPlace } from './ssh-failure.ts';
 import type { HostFacts } from './ssh-files.ts';
 import type { Identity } from './ssh-identity.ts';
+import { copyIdLine } from './ssh-settings.ts';
 
 /** What may be tried to log in, and what is known of why it may not do. Keys only: nobody is there to ask. */
 export interface Login {
@@ -117,7 +119,7 @@ export function loginFailure(
       ? `${at} takes no keys, only ${left.join(', ')}`
       : `${at} accepts none of the keys that may be used`;
   const hint = isPartly
-    ? 'Allow this user to log in by a key alone; nobody is there to be asked.'
+    ? 'Allow this user to log in by a key alone (AuthenticationMethods in its sshd_config): nobody is there to be asked.'
     : hintFor(login, encrypted);
   return new FleetError('login-refused', `${refuses}: ${causes.join('; ')}`, { hint, target: place.host });
 }
@@ -125,14 +127,16 @@ export function loginFailure(
 function hintFor({ agent, identities, files, place }: Login, encrypted: readonly Identity[]): string {
   const [locked] = encrypted;
   if (locked)
-    return `ssh-add ${locked.path}${agent === null || agent.why !== null ? ' (start an agent first: eval "$(ssh-agent)")' : ''}`;
-  if (agent && agent.why !== null) return 'Start the agent, or mend SSH_AUTH_SOCK or IdentityAgent.';
+    return `Give the agent the key: \`${agent === null || agent.why !== null ? 'eval "$(ssh-agent)" && ' : ''}ssh-add ${quote(locked.path)}\`.`;
+  if (agent && agent.why !== null)
+    return 'Start the agent anew (`eval "$(ssh-agent)" && ssh-add`), or correct SSH_AUTH_SOCK or IdentityAgent.';
   const own = files[0]?.path;
   if (own === undefined && (agent?.keys.length ?? 0) === 0) {
     const path = identities[0]?.path ?? '~/.ssh/id_ed25519';
-    return `Make a key with \`ssh-keygen -t ed25519 -f ${path}\` and put it there with \`ssh-copy-id ${place.host}\`.`;
+    return `Make a key, \`ssh-keygen -t ed25519 -f ${quote(path)}\`, and put it there: \`${copyIdLine(place.address, publicHalf(path))}\`.`;
   }
-  return `Is ${place.user} the right user? \`ssh-copy-id ${own === undefined ? '' : `-i ${own}.pub `}${place.host}\` puts the key there.`;
+  const copy = copyIdLine(place.address, publicHalf(own ?? null));
+  return `If ${place.user} is the right user, put the key there: \`${copy}\`. If it is there, its home and ~/.ssh may be writable by others: sshd passes over it then.`;
 }
 
 function list(names: readonly string[]): string {

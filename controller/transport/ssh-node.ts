@@ -80,7 +80,7 @@ const TERMINAL_OPTIONS = [
 function terminalOf(address: SshAddress, surroundings: Surroundings): Transport['terminal'] {
   return (words, isPlain = false) => {
     const ssh = findSsh(surroundings);
-    if (ssh === undefined) throw noSshFailure(`A terminal on ${address.host}`);
+    if (ssh === undefined) throw noSshFailure(`a terminal on ${address.host}`);
     const options = TERMINAL_OPTIONS.flatMap((option) => ['-o', option]);
     return [ssh, ...options, ...addressWords(address), isPlain ? '-T' : '-t', '--', address.host, remoteLine(words)];
   };

@@ -1,4 +1,5 @@
 import type { SshAddress } from '../node/node.ts';
+import { shellLine } from './command.ts';
 import { hasAuthority, type KnownHosts } from './known-hosts.ts';
 
 /** What the ssh configuration says of one host, as `ssh -G` tells it, paths made whole. */
@@ -48,6 +49,19 @@ export function addressWords(address: SshAddress): readonly string[] {
       ? []
       : ['-o', `UserKnownHostsFile="${knownHosts.replaceAll('%', '%%')}"`, '-o', 'GlobalKnownHostsFile=/dev/null']),
   ];
+}
+
+/** How a person reaches the host as we do. */
+export function sshLine(address: SshAddress): string {
+  return shellLine(['ssh', ...addressWords(address), address.host]);
+}
+
+/** How a person puts a key there; ssh-copy-id has words of its own for user and jump. */
+export function copyIdLine({ host, user, jump, ...address }: SshAddress, key: string | null): string {
+  const words = addressWords({ ...address, host, user: null, jump: null, identity: null });
+  const via = jump === null ? [] : ['-o', `ProxyJump=${jump}`];
+  const target = user === null ? host : `${user}@${host}`;
+  return shellLine(['ssh-copy-id', ...(key === null ? [] : ['-i', key]), ...words, ...via, target]);
 }
 
 /** Reads what `ssh -G` printed. */

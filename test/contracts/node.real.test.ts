@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { machineClock } from '../../controller/cli/clock.ts';
+import { machineClock } from '../../controller/machine.ts';
 import { loadProgram } from '../../controller/node/program.ts';
 import { removeFleet } from '../../controller/node/shell.ts';
 import { openLocal } from '../../controller/transport/local.ts';

@@ -150,16 +150,16 @@ describeWith(['tmux'], '--dry-run', () => {
     const before = await untilStatus(person, 'one works, one is idle', isQuiet);
     const said: [words: string[], says: string][] = [
       [['cancel', 'runs'], 'would cancel runs (running)'],
-      [['retry', 'runs'], 'would try again runs'],
       [['pause', '1-2'], 'would pause: agent 1, 2'],
       [['restart', 'all'], 'would restart: agent 1, 2'],
-      [['stop', '--now'], 'would end 1 running attempts'],
-      [['stop'], 'would let 1 running attempts finish'],
+      [['stop', '--now'], 'would end 1 running attempt;'],
+      [['stop'], 'would let 1 running attempt finish'],
       [['reload'], 'node here: 2 agents'],
       [['submit', file], ''],
     ];
     for (const [words, says] of said)
       expect(await dry(...words)).toMatchObject({ exit: 0, err: expect.stringContaining(says) });
+    expect(await dry('retry', 'runs')).toMatchObject({ exit: 4, err: expect.stringContaining('runs is running') });
     const after = await statusOf(person);
     expect(strip(after)).toEqual(strip(before));
   });

@@ -36,7 +36,7 @@ describe('the state of the fleet', () => {
       if (!(error instanceof FleetError)) throw error;
       expect(error).toMatchObject({ code: 'unlawful', exit: 4 });
       expect(error.message).toContain('pause is not possible while the fleet is DRAINING');
-      expect(error.hint).toContain('READY, RUNNING');
+      expect(error.hint).toContain('READY or RUNNING');
     }
   });
 });

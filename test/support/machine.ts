@@ -4,7 +4,7 @@ import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 
 /** What some tests need from outside the repository: programs, and `rig`: machines that boot (test/rig). */
-export const CAPABILITIES = ['tmux', 'jq', 'shellcheck', 'sshd', 'fish', 'codex', 'claude', 'rig'] as const;
+export const CAPABILITIES = ['tmux', 'jq', 'shellcheck', 'sshd', 'fish', 'codex', 'claude', 'chromium', 'rig'] as const;
 export type Capability = (typeof CAPABILITIES)[number];
 
 /** A program that answered, or the reason why there is none. */
@@ -20,6 +20,7 @@ const ASK_VERSION: Readonly<Record<Capability, string>> = {
   fish: '--version',
   codex: '--version',
   claude: '--version',
+  chromium: '--version',
   rig: '--version',
 };
 type Tool = 'codex' | 'claude';

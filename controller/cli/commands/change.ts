@@ -3,12 +3,24 @@ import { FleetError } from '../../errors.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import { readHolder } from '../../ledger/lock.ts';
 import { countOpen } from '../../ledger/parking.ts';
-import { readAgents, readFleetState, readNodes, readTasks } from '../../ledger/read.ts';
+import { readAgents, readFleetState, readNodes } from '../../ledger/read.ts';
+import type { AgentView, NodeView } from '../../ledger/view.ts';
 import type { OperationName } from '../../operations/index.ts';
-import { selectAgents } from '../../operations/selector.ts';
+import type { Context } from '../../operations/operation.ts';
 import type { Door, GlobalOptions } from '../door.ts';
 import { handIn, noController } from '../hand-in.ts';
+import { agentWords } from '../naming.ts';
 import { openContext, readFleet } from '../session.ts';
+import { counted } from '../words.ts';
+import {
+  listed,
+  previewAgents,
+  previewCancel,
+  previewReload,
+  previewRetry,
+  previewTell,
+  restartNotes,
+} from './preview.ts';
 
 export interface ChangeOptions extends GlobalOptions {
   json?: boolean;
@@ -23,12 +35,18 @@ async function change(door: Door, options: ChangeOptions, operation: OperationNa
   return output;
 }
 
-function listed(ids: readonly (string | number)[]): string {
-  return `${ids.slice(0, 10).join(', ')}${ids.length > 10 ? `, … (${ids.length})` : ''}`;
+/** What `--dry-run` of a subcommand looks at. */
+async function preview(
+  door: Door,
+  options: ChangeOptions,
+  look: (context: Context) => Promise<number>,
+): Promise<number> {
+  await using context = await openContext(door, await readFleet(door, options));
+  return await look(context);
 }
 
 export async function cancelTasks(door: Door, tasks: readonly string[], options: ChangeOptions): Promise<number> {
-  if (options.dryRun) return previewTasks(door, tasks, options, 'would cancel');
+  if (options.dryRun) return preview(door, options, (context) => previewCancel(door, context, tasks));
   const { cancelled, stopping, ended } = (await change(door, options, 'cancel', { tasks })) as {
     cancelled: string[];
     stopping: string[];
@@ -45,36 +63,10 @@ export interface RetryOptions extends ChangeOptions {
 }
 
 export async function retryTasks(door: Door, tasks: readonly string[], options: RetryOptions): Promise<number> {
-  if (options.dryRun) return previewTasks(door, tasks, options, 'would try again');
   const { assumeDead = false } = options;
+  if (options.dryRun) return preview(door, options, (context) => previewRetry(door, context, tasks, assumeDead));
   const { queued } = (await change(door, options, 'retry', { tasks, assumeDead })) as { queued: string[] };
   door.say(`tried again: ${listed(queued)}`);
-  return 0;
-}
-
-async function previewTasks(
-  door: Door,
-  tasks: readonly string[],
-  options: ChangeOptions,
-  words: string,
-): Promise<number> {
-  await using context = await openContext(door, await readFleet(door, options));
-  const found = context.ledger ? await readTasks(context.ledger, { ids: tasks, limit: 100_000 }) : [];
-  const unknown = tasks.filter((id) => !found.some((task) => task.id === id));
-  if (unknown.length > 0) throw new FleetError('not-found', `no such task: ${listed(unknown)}`);
-  for (const task of found) door.say(`${words} ${task.id} (${task.state})`);
-  return 0;
-}
-
-async function previewAgents(
-  door: Door,
-  operation: OperationName,
-  words: readonly string[],
-  options: ChangeOptions,
-): Promise<number> {
-  await using context = await openContext(door, await readFleet(door, options));
-  const chosen = selectAgents(context.ledger ? await readAgents(context.ledger) : [], words);
-  door.say(`would ${operation}: agent ${listed(chosen.map(({ number }) => number))}`);
   return 0;
 }
 
@@ -85,10 +77,22 @@ export async function changeAgents(
   words: readonly string[],
   options: ChangeOptions,
 ): Promise<number> {
-  if (options.dryRun) return previewAgents(door, operation, words, options);
-  const { agents } = (await change(door, options, operation, { agents: words })) as { agents: number[] };
+  if (options.dryRun) return preview(door, options, (context) => previewAgents(door, context, operation, words));
+  const fleet = await readFleet(door, options);
+  const before = operation === 'restart' ? await readSights(door, fleet) : null;
+  const input = { agents: agentWords(words, fleet.name) };
+  const { agents } = (await change(door, options, operation, input)) as { agents: number[] };
   door.say(`${operation}: agent ${listed(agents)}`);
+  const chosen = before?.agents.filter(({ number }) => agents.includes(number)) ?? [];
+  for (const line of restartNotes(chosen, before?.nodes ?? [])) door.say(line);
   return 0;
+}
+
+/** As they are before anything is changed. */
+async function readSights(door: Door, fleet: Fleet): Promise<{ agents: AgentView[]; nodes: NodeView[] }> {
+  await using context = await openContext(door, fleet);
+  const { ledger } = context;
+  return ledger ? { agents: await readAgents(ledger), nodes: await readNodes(ledger) } : { agents: [], nodes: [] };
 }
 
 export async function tellAgents(
@@ -97,8 +101,9 @@ export async function tellAgents(
   text: string,
   options: ChangeOptions,
 ): Promise<number> {
-  if (options.dryRun) return previewAgents(door, 'tell', words, options);
-  const { told } = (await change(door, options, 'tell', { agents: words, text })) as {
+  if (options.dryRun) return preview(door, options, (context) => previewTell(door, context, words));
+  const { name } = await readFleet(door, options);
+  const { told } = (await change(door, options, 'tell', { agents: agentWords(words, name), text })) as {
     told: { agent: number; task: string }[];
   };
   for (const { agent, task } of told.slice(0, 20)) door.say(`told agent ${agent}: task ${task}`);
@@ -113,19 +118,16 @@ async function nodesBefore(door: Door, fleet: Fleet): Promise<string[]> {
 
 export async function reload(door: Door, options: ChangeOptions): Promise<number> {
   const fleet = await readFleet(door, options); // a bad file is told here, before anybody is asked
-  if (options.dryRun) {
-    const { placementText } = await import('../placement.ts');
-    door.say(await placementText(fleet));
-    return 0;
-  }
+  if (options.dryRun) return preview(door, options, (context) => previewReload(door, context));
   const before = await nodesBefore(door, fleet);
-  await change(door, options, 'reload', {});
+  const now = (await change(door, options, 'reload', {})) as { agents: number | 'auto'; nodes: number };
   const gone = before.filter((name) => !fleet.nodes.some((node) => node.name === name));
   for (const name of gone)
     door.say(
       `${name} left the fleet; what was put there (~/.miyabi/${fleet.name}) stays until fleet remove ${name} with it in the file`,
     );
-  door.say(`reloaded: ${fleet.agents.count} agents on ${fleet.nodes.length} nodes`);
+  const agents = now.agents === 'auto' ? 'as many agents as fit' : counted(now.agents, 'agent');
+  door.say(`reloaded: ${agents} on ${counted(now.nodes, 'node')}`);
   return 0;
 }
 
@@ -152,7 +154,10 @@ async function waitsOf(ledger: Ledger | null): Promise<string> {
 /** `fleet stop`: drains by default, and waits until the controller is gone. */
 export async function stop(door: Door, options: StopOptions): Promise<number> {
   const fleet = await readFleet(door, options);
-  if (options.now && options.drain) throw new FleetError('usage', '--now and --drain exclude each other');
+  if (options.now && options.drain)
+    throw new FleetError('usage', '--now and --drain exclude each other', {
+      hint: '--drain lets what runs finish; --now ends it and keeps its tasks queued.',
+    });
   const holder = await readHolder(fleet.stateFolder);
   if (!holder)
     throw new FleetError('no-controller', 'no controller runs: there is nothing to stop', {
@@ -163,8 +168,8 @@ export async function stop(door: Door, options: StopOptions): Promise<number> {
     const busy = context.ledger ? (await readAgents(context.ledger)).filter(({ task }) => task !== null).length : 0;
     door.say(
       options.now
-        ? `would end ${busy} running attempts; their tasks stay queued`
-        : `would let ${busy} running attempts finish, then end`,
+        ? `would end ${counted(busy, 'running attempt')}; their tasks stay queued`
+        : `would let ${counted(busy, 'running attempt')} finish, then end`,
     );
     return 0;
   }

@@ -1,9 +1,8 @@
-import { existsSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { annotatedExample } from '../../config/example.ts';
-import { FleetError } from '../../errors.ts';
+import { readBounded } from '../../config/file.ts';
+import { FLEET_BYTES_MAX } from '../../config/limit.ts';
+import { decode, readYaml, type Source } from '../../config/position.ts';
 import type { Door, GlobalOptions } from '../door.ts';
+import { flatten, originText, spellPath } from '../origin.ts';
 import { readFleet } from '../session.ts';
 
 export interface ConfigOptions extends GlobalOptions {
@@ -19,42 +18,32 @@ export async function showConfig(door: Door, options: ConfigOptions): Promise<nu
     door.out(`${JSON.stringify({ version: 1, ...rest, ...(options.origin ? { origins } : {}) })}\n`);
     return 0;
   }
-  for (const [path, value] of flatten(rest, '')) {
-    const origin = options.origin ? `  # ${origins[path] ?? nearestOrigin(origins, path)}` : '';
-    door.out(`${path}: ${value}${origin}\n`);
+  const source = options.origin && fleet.file !== null ? await readSource(fleet.file) : null;
+  const setting = { fleet, source, naming: namingOf(door, options, fleet.file) };
+  for (const [path, value] of flatten(rest)) {
+    const origin = options.origin ? `  # ${originText(setting, path, value)}` : '';
+    door.out(`${spellPath(path)}: ${JSON.stringify(value)}${origin}\n`);
   }
   return 0;
 }
 
-function nearestOrigin(origins: Readonly<Record<string, string>>, path: string): string {
-  const parent = path.replace(/[.[][^.[]*$/, '');
-  if (parent === path) return 'default';
-  return origins[parent] ?? nearestOrigin(origins, parent);
+function namingOf(door: Door, { file: flag }: ConfigOptions, file: string | null): string {
+  if (flag !== undefined) return '--file';
+  if ((door.env.FLEET_FILE ?? '') !== '') return 'FLEET_FILE';
+  return file === null ? 'default: this machine is the fleet' : 'default, in this folder';
 }
 
-function flatten(value: unknown, path: string): [string, string][] {
-  if (value === null || typeof value !== 'object') return [[path, JSON.stringify(value)]];
-  const entries = Array.isArray(value)
-    ? value.map((item, index) => [`${path}[${index}]`, item] as const)
-    : Object.entries(value).map(([key, item]) => [path ? `${path}.${key}` : key, item] as const);
-  return entries.length === 0
-    ? [[path, Array.isArray(value) ? '[]' : '{}']]
-    : entries.flatMap(([key, item]) => flatten(item, key));
+/** The fleet file once more, for the places of things in it; null where it has changed into none since. */
+async function readSource(file: string): Promise<Source | null> {
+  const reading = await readBounded(file, FLEET_BYTES_MAX);
+  const text = reading.is === 'read' ? decode(reading.bytes, FLEET_BYTES_MAX) : null;
+  const yaml = text?.is === 'read' ? readYaml(file, text.value) : null;
+  return yaml?.is === 'read' ? yaml.value : null;
 }
 
 /** `fleet config check`: 0 when all is well; else every problem, exit 2. */
 export async function checkConfig(door: Door, options: ConfigOptions): Promise<number> {
   const fleet = await readFleet(door, options);
   door.say(fleet.file === null ? 'No fleet file: this machine is the fleet.' : `${fleet.file} is right.`);
-  return 0;
-}
-
-/** `fleet init`: an annotated fleet.yaml to begin with; never over an existing one. */
-export async function init(door: Door, options: GlobalOptions): Promise<number> {
-  const file = join(door.cwd, options.file ?? 'fleet.yaml');
-  if (existsSync(file))
-    throw new FleetError('unlawful', `${file} is there already`, { hint: 'fleet config check reads it.' });
-  await writeFile(file, annotatedExample(), { mode: 0o644, flag: 'wx' });
-  door.say(`Wrote ${file}. Next: edit it, fleet config check, fleet start.`);
   return 0;
 }

@@ -3,107 +3,37 @@ import { join } from 'node:path';
 import type { Fleet } from '../../config/fleet.ts';
 import type { Flags } from '../../config/load.ts';
 import { FleetError } from '../../errors.ts';
-import { run } from '../../fleet/run.ts';
+import { type Controller, type ControlSetting, control as controlFleet } from '../../fleet/controller.ts';
 import type { World } from '../../fleet/world.ts';
-import { readHolder, takeLock } from '../../ledger/lock.ts';
-import { countOpen } from '../../ledger/parking.ts';
+import { readHolder } from '../../ledger/lock.ts';
 import type { Intent } from '../../ledger/view.ts';
-import { operationOf } from '../../operations/index.ts';
-import type { Change } from '../../operations/operation.ts';
+import { obey as obeyIntent } from '../../operations/obey.ts';
 import type { Door, GlobalOptions } from '../door.ts';
 import { type Follower, followTasks } from '../follow.ts';
-import { type Controller, openController, readFleet } from '../session.ts';
+import { readFleet } from '../session.ts';
 
-const SETTLE_MS_MAX = 3000;
-
-export interface ControlSetting {
-  fleet: Fleet;
-  takeOver: boolean;
+export interface TerminalSetting extends Omit<ControlSetting, 'obey' | 'onRefused'> {
   /** Read again on `reload`. */
   readAgain: () => Promise<Fleet>;
-  /** Called once the lock is held and the ledger open. */
-  onReady?: (controller: Controller) => Promise<void>;
-  isDone?: (controller: Controller) => Promise<boolean>;
-  signal: AbortSignal;
 }
 
-/** Is the controller until the signal, until `isDone`, or until the fleet is stopped. Throws `locked` when there is one. */
-export async function control(door: Door, setting: ControlSetting): Promise<'stopped' | 'done' | 'terminated'> {
-  const { fleet, takeOver, signal } = setting;
-  const lock = await takeLock(fleet.stateFolder, door.clock.now());
-  try {
-    const controller = await openController(door, fleet, takeOver);
-    try {
-      await setting.onReady?.(controller);
-      return await run({
-        world: controller.world,
-        bell: controller.bell,
-        inbox: fleet.stateFolder,
-        obey: (intent, world) => obey(door, controller, intent, world, setting.readAgain),
-        onRefused: ({ operation, by }, why) => door.say(`refused: ${operation} by ${by}: ${why}`),
-        signal,
-        isDone: async () => {
-          controller.check();
-          refuseWhenRefused(controller);
-          return (await setting.isDone?.(controller)) ?? false;
-        },
-      });
-    } finally {
-      await controller.settle(SETTLE_MS_MAX);
-      await controller.ledger.destroy();
-    }
-  } finally {
-    await lock.release();
-  }
+/** Is the controller, and says what it refuses. Throws `locked` when there is one. */
+export function control(door: Door, setting: TerminalSetting): ReturnType<typeof controlFleet> {
+  return controlFleet(door, {
+    ...setting,
+    obey: (controller, intent, world) => obey(door, controller, intent, world, setting.readAgain),
+    onRefused: ({ operation, by }, why) => door.say(`refused: ${operation} by ${by}: ${why}`),
+  });
 }
 
-/** No node will have this ledger: nothing could ever be done, and a person must decide. */
-function refuseWhenRefused({ world }: Controller): void {
-  const refusals = [...world.sights.values()].map(({ refusal }) => refusal);
-  const [first] = refusals;
-  if (first && refusals.every((refusal) => refusal !== null)) throw first;
-}
-
-/** One intent, checked by its operation's own schema. */
-export async function obey(
-  door: Door,
-  controller: Controller,
+export function obey(
+  _: Door,
+  { world: live }: Controller,
   intent: Intent,
   world: World,
   readAgain: () => Promise<Fleet>,
 ): Promise<unknown> {
-  const operation = operationOf(intent.operation);
-  if (operation?.is !== 'change') throw new FleetError('usage', `there is no change called ${intent.operation}`);
-  const change = operation as Change<unknown, unknown>;
-  const input = change.input.safeParse(intent.input);
-  if (!input.success) throw new FleetError('usage', `${intent.operation}: ${input.error.message}`);
-  const reload = async () => {
-    const fleet = await readAgain();
-    if (fleet.name !== controller.world.fleet.name)
-      throw new FleetError(
-        'unlawful',
-        `the fleet is called ${controller.world.fleet.name}: its folders and windows bear that name`,
-        {
-          hint: 'fleet stop, fleet remove all, then start it under the new name.',
-        },
-      );
-    await refuseLeftWork(world, controller.world.fleet, fleet);
-    controller.world.fleet = fleet;
-    return controller.world.fleet;
-  };
-  return change.output.parse(await change.run({ world, now: door.clock.now(), reload }, input.data));
-}
-
-/** A node leaves the fleet, or is reached another way, only when nothing runs there: its end would never be seen. */
-async function refuseLeftWork({ ledger }: World, before: Fleet, after: Fleet): Promise<void> {
-  const kept = new Map(after.nodes.map(({ name, via }) => [name, JSON.stringify(via)]));
-  const open = await countOpen(ledger);
-  const left = before.nodes.filter(({ name, via }) => open.has(name) && kept.get(name) !== JSON.stringify(via));
-  if (left.length === 0) return;
-  const list = left.map(({ name }) => `${open.get(name)} attempts run on ${name}`).join(', ');
-  throw new FleetError('unlawful', `${list}: it cannot leave the fleet now`, {
-    hint: 'fleet pause node:NAME gives it nothing new; reload when it is idle, or cancel what runs there.',
-  });
+  return obeyIntent(intent, { live, world, readAgain });
 }
 
 export interface StartOptions extends GlobalOptions {
@@ -159,6 +89,7 @@ async function startDetached(door: Door, fleet: Fleet, options: StartOptions): P
     throw new FleetError(
       'locked',
       `this fleet already has a controller: process ${holder.pid} on ${holder.host}, since ${holder.since}`,
+      { hint: 'Use it (fleet status, run, submit), or end it first: fleet stop.' },
     );
   const log = join(fleet.stateFolder, 'controller.log');
   const words = Object.entries(options).flatMap(([name, value]) => {
@@ -177,5 +108,7 @@ async function startDetached(door: Door, fleet: Fleet, options: StartOptions): P
     await door.clock.sleep(50);
   }
   const tail = (await readFile(log, 'utf8')).split('\n').slice(-5).join('\n');
-  throw new FleetError('time-limit', `the controller did not come up:\n${tail}`, { hint: `See ${log}.` });
+  throw new FleetError('time-limit', `the controller did not come up:\n${tail}`, {
+    hint: `All that it said is in ${log}; fleet doctor tells what is wrong here.`,
+  });
 }

@@ -1,13 +1,22 @@
 import type { Fleet } from '../../config/fleet.ts';
+import { FleetError } from '../../errors.ts';
 import { desire, type Size } from '../../fleet/desired.ts';
-import { plainText, readSurvey, type Survey, surveyNode } from '../../node/survey.ts';
+import type { Node } from '../../node/node.ts';
+import { readSurvey, type Survey, surveyNode } from '../../node/survey.ts';
+import type { Context } from '../../operations/operation.ts';
 import type { Outcome } from '../../transport/outcome.ts';
 import type { Transport } from '../../transport/transport.ts';
 import type { Door, GlobalOptions } from '../door.ts';
 import { openContext, openTransports, readFleet, readOwner } from '../session.ts';
+import { counted } from '../words.ts';
+import { judgePlacement, judgeTwins } from './doctor/agents.ts';
 import { bad, type Finding, good } from './doctor/finding.ts';
 import { checkFleet, usedKinds } from './doctor/fleet.ts';
 import { judgeNode, NODE_PROGRAMS, WISHED_PROGRAMS } from './doctor/node.ts';
+import { checkIdentities, checkTunnel, judgeSilence, tunnelsOf } from './doctor/reach.ts';
+
+/** Whoever asks nodes what they are judges them the same way. */
+export { judgeNode, NODE_PROGRAMS } from './doctor/node.ts';
 
 export interface DoctorOptions extends GlobalOptions {
   agents?: string;
@@ -17,20 +26,52 @@ export interface DoctorOptions extends GlobalOptions {
 
 /** `fleet doctor`: what is wrong, and what to do about each; exit 1 when something is. */
 export async function doctor(door: Door, options: DoctorOptions): Promise<number> {
-  const fleet = await readFleet(door, options, { agents: options.agents, kind: options.kind });
-  await using context = await openContext(door, fleet);
-  const findings = [...(await checkFleet(door, context)), ...(await checkNodes(door, fleet, await readOwner(context)))];
+  const findings = await examine(door, options);
+  const wrong = findings.filter(({ ok }) => !ok);
   if (options.json) door.out(`${JSON.stringify({ version: 1, findings })}\n`);
-  else
+  else {
     for (const { check, ok, detail, fix } of findings)
       door.out(`${ok ? '✓' : '✗'} ${check}: ${detail}${fix ? `\n    → ${fix}` : ''}\n`);
-  return findings.every(({ ok }) => ok) ? 0 : 1;
+    const sum = `${counted(findings.length, 'check')}, ${wrong.length} with something to mend`;
+    door.say(wrong.length === 0 ? sum : `${sum}: ${wrong.map(({ check }) => check).join(', ')}`);
+  }
+  return wrong.length === 0 ? 0 : 1;
+}
+
+/** What cannot be read hides what rests on it, and nothing else. */
+async function examine(door: Door, options: DoctorOptions): Promise<Finding[]> {
+  const fleet = await readFleet(door, options, { agents: options.agents, kind: options.kind }).catch(failureOf);
+  if (fleet instanceof FleetError) return [bad('fleet file', fleet.message, correcting(fleet))];
+  const findings = [good('fleet file', fleet.file ?? 'none: this machine is the fleet')];
+  const opened = await openContext(door, fleet).catch(failureOf);
+  if (opened instanceof FleetError)
+    findings.push(bad('ledger', opened.message, opened.hint ?? 'fleet start tells more.'));
+  const nothing: Context = { fleet, now: door.clock.now(), ledger: null };
+  const context = opened instanceof FleetError ? nothing : opened;
+  try {
+    findings.push(...(await checkFleet(door, context)));
+    findings.push(...(await checkNodes(door, fleet, await readOwner(context))));
+    return findings;
+  } finally {
+    await context.ledger?.destroy();
+  }
+}
+
+function failureOf(error: unknown): FleetError {
+  if (error instanceof FleetError) return error;
+  throw error;
+}
+
+function correcting({ hint }: FleetError): string {
+  return `Correct what is named; \`fleet config check\` reads it again. ${hint ?? ''}`.trim();
 }
 
 interface Answer {
-  name: string;
+  node: Node;
   outcome: Outcome;
   survey: Survey | undefined;
+  /** What is known of the way there beside the answer. */
+  way: readonly Finding[];
   /** Wall time in ms. */
   asked: number;
   answered: number;
@@ -39,75 +80,69 @@ interface Answer {
 
 /** Every node is asked once, all at the same time. */
 async function checkNodes(door: Door, fleet: Fleet, owner: string | null): Promise<Finding[]> {
-  const tools = [
-    ...new Set(usedKinds(fleet).flatMap((kind) => (kind.tool === 'command' ? [] : [kind.program ?? kind.tool]))),
-  ];
-  const programs = [...Object.keys(NODE_PROGRAMS), ...Object.keys(WISHED_PROGRAMS), ...tools];
+  const tools = toolsOf(fleet);
   const transports = openTransports(door, fleet);
   try {
     const answers = await Promise.all(
-      [...transports].map(([name, transport]) => askNode(door, fleet, name, transport, programs)),
+      fleet.nodes.flatMap((node) => {
+        const transport = transports.get(node.name);
+        return transport ? [askNode(door, fleet, node, transport, tools)] : [];
+      }),
     );
-    const sizes = new Map<string, Size>(
-      answers.flatMap(({ name, survey }) => (survey ? [[name, sizeOf(survey)]] : [])),
-    );
-    const { counts } = desire(fleet, sizes).placement;
-    return answers.flatMap(({ name, outcome, survey, asked, answered, tookMs }) => {
-      if (!survey) return [unansweredFinding(name, outcome)];
-      const agents = counts.find((each) => each.name === name)?.count ?? 0;
+    const surveys = answers.flatMap(({ node, survey }) => (survey ? [{ name: node.name, survey }] : []));
+    const { placement } = desire(fleet, new Map(surveys.map(({ name, survey }) => [name, sizeOf(survey)])));
+    const ofNode = ({ node, outcome, survey, way, asked, answered, tookMs }: Answer): Finding[] => {
+      const { name } = node;
+      if (!survey) return [judgeSilence(name, outcome), ...way];
+      const agents = placement.counts.find((each) => each.name === name)?.count ?? 0;
+      const path = `nodes[${fleet.nodes.indexOf(node)}]`;
+      const { file, kinds } = fleet;
+      const entry = { isHere: node.via.kind === 'local', file, path, kinds, folder: folderOf(fleet, node) };
       const reach = good(`node ${name}: reach`, `answered within ${tookMs} ms`);
-      return [reach, ...judgeNode(name, survey, { tools, agents, owner, asked, answered })];
-    });
+      return [reach, ...way, ...judgeNode(name, survey, { tools, agents, owner, asked, answered }, entry)];
+    };
+    return [...answers.flatMap(ofNode), ...judgeTwins(surveys, fleet.file), ...judgePlacement(fleet, placement)];
   } finally {
     await Promise.all([...transports.values()].map((transport) => transport.close()));
   }
 }
 
+function toolsOf(fleet: Fleet): string[] {
+  const programs = usedKinds(fleet).flatMap(({ tool, program }) => (tool === 'command' ? [] : [program ?? tool]));
+  return [...new Set(programs)];
+}
+
+/** Where tasks work on a node when they do not say; null: in each agent's own folder. */
+function folderOf({ tasks }: Fleet, { cwd }: Node): string | null {
+  return tasks.cwd ?? cwd;
+}
+
 async function askNode(
   door: Door,
   fleet: Fleet,
-  name: string,
+  node: Node,
   transport: Transport,
-  programs: readonly string[],
+  tools: readonly string[],
 ): Promise<Answer> {
   const [asked, began] = [door.clock.now(), door.clock.monotonic()];
-  const outcome = await transport.run(surveyNode(fleet.name, programs), door.signal);
-  const survey = outcome.is === 'exited' ? readSurvey(outcome.stdout) : undefined;
+  const wish = { tools, folder: folderOf(fleet, node) };
+  const programs = [
+    ...Object.keys(NODE_PROGRAMS),
+    ...Object.keys(WISHED_PROGRAMS),
+    ...(tools.length > 0 ? ['npm'] : []),
+  ];
+  const outcome = await transport.run(surveyNode(fleet.name, programs, wish), door.signal);
+  const survey = outcome.is === 'exited' ? readSurvey(outcome.stdout, wish) : undefined;
   const tookMs = Math.round(door.clock.monotonic() - began);
-  return { name, outcome, survey, asked, answered: door.clock.now(), tookMs };
+  const answered = door.clock.now();
+  const [tunnel] = node.via.kind === 'local' || !survey ? [] : tunnelsOf(usedKinds(fleet));
+  const way = [
+    ...(await checkIdentities(door, node)),
+    ...(tunnel ? [await checkTunnel(node.name, transport, tunnel.target)] : []),
+  ];
+  return { node, outcome, survey, way, asked, answered, tookMs };
 }
 
 function sizeOf({ vcpu, memoryKiB }: Survey): Size {
   return { vcpu, memoryGiB: memoryKiB === null ? null : memoryKiB / 2 ** 20 };
-}
-
-function unansweredFinding(name: string, outcome: Outcome): Finding {
-  const check = `node ${name}: reach`;
-  const shell = `Its login shell must run what it is given: try ssh to it with the words sh -c true.`;
-  switch (outcome.is) {
-    case 'unreachable':
-      return bad(
-        check,
-        outcome.failure.message,
-        outcome.failure.hint ?? 'Check that it is up and reachable from here.',
-      );
-    case 'timed-out':
-      return bad(
-        check,
-        `has not answered within ${outcome.seconds} s`,
-        'It is up but hangs: look at its load and disk.',
-      );
-    case 'cancelled':
-      return bad(check, 'not asked to the end', 'Run fleet doctor again.');
-    case 'too-long':
-      return bad(check, `answered with ${outcome.bytes} bytes of something else`, shell);
-    case 'exited': {
-      const said = plainText(outcome.stderr.trim().split('\n').at(-1) ?? '');
-      return bad(
-        check,
-        `answered, but not what was asked: exit ${outcome.code}${said === '' ? '' : `, ${said}`}`,
-        shell,
-      );
-    }
-  }
 }

@@ -107,21 +107,26 @@ export function resultOf(node: string, outcome: Outcome): ExecResult {
       return { ...nothing, code: outcome.code, stdout: outcome.stdout, stderr: outcome.stderr, error: null };
     case 'timed-out': {
       const error = new FleetError('time-limit', `not ended within ${outcome.seconds} s, and ended now`, {
-        hint: 'Give it longer: --timeout.',
+        hint: 'To give it longer: --timeout 1h.',
       });
       return { ...nothing, stdout: outcome.stdout, stderr: outcome.stderr, error: error.toJSON() };
     }
     case 'unreachable':
       return { ...nothing, error: outcome.failure.toJSON() };
     case 'cancelled':
-      return { ...nothing, error: new FleetError('time-limit', 'cancelled').toJSON() };
+      return { ...nothing, error: cancelled().toJSON() };
     case 'too-long': {
       const error = new FleetError('protocol', `more than ${BYTES_MAX} bytes of output`, {
-        hint: 'Keep it in a file there, and fetch what is needed of it.',
+        hint: 'Let it write to a file there, and look at what you need of it: fleet exec NODES -- tail FILE.',
       });
       return { ...nothing, error: error.toJSON() };
     }
   }
+}
+
+function cancelled(): FleetError {
+  const hint = 'What it did until then is done there; call it again.';
+  return new FleetError('time-limit', 'cancelled before it ended, and ended there', { hint });
 }
 
 function printResult(door: Door, { node, code, stdout, stderr, error }: ExecResult): void {

@@ -12,6 +12,7 @@ import type { Scenario } from '../../rehearsal/scenario.ts';
 import { nodeEnvironment, openLocal } from '../../transport/local.ts';
 import type { Door, GlobalOptions } from '../door.ts';
 import { readFleet } from '../session.ts';
+import { placeReports } from './report.ts';
 import { readResults, runPlan } from './tasks.ts';
 
 export interface RehearseOptions extends GlobalOptions {
@@ -22,6 +23,7 @@ export interface RehearseOptions extends GlobalOptions {
   quiet?: boolean;
   keep?: boolean;
   think?: string;
+  report?: string[];
 }
 
 const EIGHTEEN = new URL('../../../examples/eighteen/', import.meta.url);
@@ -30,6 +32,7 @@ const SILENCE_SECONDS = 8;
 
 /** `fleet rehearse`: this machine as the fleet, the real CLI, a stand-in for the model; no key, no cost, nothing left. */
 export async function rehearse(door: Door, files: readonly string[], options: RehearseOptions): Promise<number> {
+  await placeReports(door, options.report ?? []); // refused before anything is fetched
   const rehearsal = await door.loadRehearsal();
   const tool = options.kind === 'claude' ? 'claude' : 'codex';
   const progress = (text: string) => door.say(text);

@@ -9,6 +9,7 @@ import { selectNodes } from '../../operations/selector.ts';
 import type { Transport } from '../../transport/transport.ts';
 import type { Door, GlobalOptions } from '../door.ts';
 import { openContext, readFleet, readOwner } from '../session.ts';
+import { counted } from '../words.ts';
 import { eachOf, NODES_AT_ONCE, openNodes } from './exec.ts';
 
 export interface RemoveOptions extends GlobalOptions {
@@ -128,7 +129,11 @@ function present(door: Door, fleet: Fleet, removals: readonly Removal[], isJson:
 }
 
 function keptText(fleet: Fleet, { agents, attempts, windows, kib, open }: Kept): string {
-  const parts = [`${agents} agents’ folders`, `${attempts} attempts`, `${windows} windows`];
+  const parts = [
+    counted(agents, 'agent’s folder', 'agents’ folders'),
+    counted(attempts, 'attempt'),
+    counted(windows, 'window'),
+  ];
   const ended = open > 0 ? `; ends what ${open} ${open === 1 ? 'attempt has' : 'attempts have'} running` : '';
   return `~/.miyabi/${fleet.name} (${parts.join(', ')}, ${(kib / 1024).toFixed(1)} MiB)${ended}`;
 }

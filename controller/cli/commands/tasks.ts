@@ -3,7 +3,7 @@ import { parseDuration } from '../../clock.ts';
 import type { Fleet } from '../../config/fleet.ts';
 import type { Flags } from '../../config/load.ts';
 import { loadTasks } from '../../config/plan.ts';
-import { FleetError } from '../../errors.ts';
+import { FleetError, printable } from '../../errors.ts';
 import { obeyOnce } from '../../fleet/run.ts';
 import { newId } from '../../fleet/world.ts';
 import { listInbox } from '../../ledger/inbox.ts';
@@ -19,7 +19,9 @@ import { followTasks } from '../follow.ts';
 import { handIn, noController } from '../hand-in.ts';
 import { reportText } from '../report.ts';
 import { openContext, readFleet } from '../session.ts';
+import { counted } from '../words.ts';
 import { control, obey } from './control.ts';
+import { placeReports, writeReports } from './report.ts';
 
 const LOOK_MS = 100;
 
@@ -30,6 +32,7 @@ export interface RunOptions extends GlobalOptions {
   timeout?: string;
   dryRun?: boolean;
   quiet?: boolean;
+  report?: string[];
 }
 
 /** `fleet run FILE…`: hands in and waits; is the controller itself when there is none. */
@@ -38,6 +41,7 @@ export async function runTasks(door: Door, files: readonly string[], options: Ru
   const readAgain = () => readFleet(door, options, flags);
   const fleet = await readAgain();
   if (options.timeout !== undefined) secondsOf(options.timeout); // refused before anything is handed in
+  await placeReports(door, options.report ?? []); // this, too
   const plan = await readPlan(door, files);
   if (options.dryRun) return printLayers(door, plan);
   return (await readHolder(fleet.stateFolder))
@@ -61,7 +65,7 @@ function printLayers(door: Door, { tasks }: Plan): number {
 async function runJoined(door: Door, fleet: Fleet, plan: Plan, options: RunOptions): Promise<number> {
   const ids = plan.tasks.map(({ id }) => id);
   if ((await handIn(door, fleet, 'submit', { tasks: plan.tasks })) === null) throw noController('submit');
-  door.say(`${ids.length} tasks handed in to the controller that runs; Ctrl-C leaves them running.`);
+  door.say(`${counted(ids.length, 'task')} handed in to the controller that runs; Ctrl-C leaves them running.`);
   return waitFor(door, fleet, ids, options);
 }
 
@@ -166,8 +170,8 @@ export async function submitTasks(door: Door, files: readonly string[], options:
   else
     door.say(
       answer === null
-        ? `${ids.length} tasks are kept: no controller runs, they begin with fleet start.`
-        : `${ids.length} tasks handed in: ${ids.slice(0, 5).join(', ')}${ids.length > 5 ? ', …' : ''}`,
+        ? `${counted(ids.length, 'task is kept', 'tasks are kept')}: no controller runs; fleet start takes up what waits.`
+        : `${counted(ids.length, 'task')} handed in: ${ids.slice(0, 5).join(', ')}${ids.length > 5 ? ', …' : ''}`,
     );
   return 0;
 }
@@ -176,13 +180,14 @@ export interface WaitOptions extends GlobalOptions {
   json?: boolean;
   timeout?: string;
   quiet?: boolean;
+  report?: string[];
 }
 
 /** `fleet wait [TASK…]`: until they are settled; all that are not, where none is named. */
 export async function waitTasks(door: Door, tasks: readonly string[], options: WaitOptions): Promise<number> {
   const fleet = await readFleet(door, options);
   if (tasks.length > 0) await refuseUnknown(door, fleet, tasks);
-  return waitFor(door, fleet, tasks.length > 0 ? tasks : await openTasks(door, fleet), options);
+  return waitFor(door, fleet, tasks.length > 0 ? [...new Set(tasks)] : await openTasks(door, fleet), options);
 }
 
 /** Nobody knows them, and nothing is handed in that could bring them: they would be waited for in vain. */
@@ -212,7 +217,10 @@ async function openTasks(door: Door, fleet: Fleet): Promise<string[]> {
 async function waitFor(door: Door, fleet: Fleet, ids: readonly string[], options: WaitOptions): Promise<number> {
   await using context = await openContext(door, fleet);
   const { ledger } = context;
-  if (!ledger) throw new FleetError('not-found', 'nothing was ever started or submitted here');
+  if (!ledger)
+    throw new FleetError('not-found', 'nothing was ever started or submitted here', {
+      hint: 'fleet run FILE or fleet submit FILE hands tasks in.',
+    });
   if (!(await readHolder(fleet.stateFolder))) door.say('No controller runs: nothing begins or ends until fleet start.');
   const follower = followTasks(door, ledger, ids, options.quiet ?? options.json ?? false);
   const until =
@@ -221,7 +229,10 @@ async function waitFor(door: Door, fleet: Fleet, ids: readonly string[], options
       : door.clock.monotonic() + secondsOf(options.timeout) * 1000;
   while (!(await follower.look())) {
     if (door.signal.aborted) return door.signalExit();
-    if (door.clock.monotonic() > until) throw new FleetError('time-limit', `not all ended within ${options.timeout}`);
+    if (door.clock.monotonic() > until)
+      throw new FleetError('time-limit', `not all ended within ${options.timeout}`, {
+        hint: 'They go on; fleet wait waits for them again.',
+      });
     await door.clock.sleep(LOOK_MS, door.signal);
   }
   return await report(door, fleet, ids, options);
@@ -238,14 +249,33 @@ async function report(
   door: Door,
   fleet: Fleet,
   ids: readonly string[],
-  options: { json?: boolean; farewell?: string },
+  options: { json?: boolean; farewell?: string; report?: string[] },
 ): Promise<number> {
   const outcome = await readResults(door, fleet, ids);
   door.live('');
   if (options.json) door.out(`${JSON.stringify(outcome)}\n`);
   else door.out(`${reportText(door, outcome)}\n`);
   if (options.farewell === undefined) tellNext(door, outcome); // a rehearsal leaves nothing to try again
-  return exitOf(outcome);
+  const known = outcome.results.map(({ task }) => task);
+  return keepReports(door, fleet, known, options.report ?? [], exitOf(outcome));
+}
+
+/** The tasks are over, whatever becomes of a file: one that cannot be written is told, and fails only what went well. */
+async function keepReports(
+  door: Door,
+  fleet: Fleet,
+  tasks: readonly string[],
+  files: readonly string[],
+  exit: number,
+): Promise<number> {
+  try {
+    await writeReports(door, fleet, tasks, files);
+    return exit;
+  } catch (error) {
+    if (!(error instanceof FleetError)) throw error;
+    door.say(`fleet: ${printable(error.message)}${error.hint === undefined ? '' : `\n  → ${error.hint}`}`);
+    return exit === 0 ? error.exit : exit;
+  }
 }
 
 export async function readResults(door: Door, fleet: Fleet, ids: readonly string[]): Promise<Results> {

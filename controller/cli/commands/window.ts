@@ -1,15 +1,19 @@
 import { sessionName } from '../../agent/agent.ts';
 import type { Fleet } from '../../config/fleet.ts';
 import { ERROR_CODES, FleetError } from '../../errors.ts';
-import { readAgents, readAttempts } from '../../ledger/read.ts';
+import { readAttempts } from '../../ledger/read.ts';
 import { loadProgram } from '../../node/program.ts';
 import { attachWords, logWords, placeProgram } from '../../node/shell.ts';
 import type { Door, GlobalOptions } from '../door.ts';
+import { agentNumber, findAgent } from '../naming.ts';
 import { openContext, openTransports, readFleet } from '../session.ts';
 
 function transportOf(door: Door, fleet: Fleet, node: string) {
   const transport = openTransports(door, fleet).get(node);
-  if (!transport) throw new FleetError('not-found', `node ${node} is not in the fleet file any more`);
+  if (!transport)
+    throw new FleetError('not-found', `node ${node} is not in the fleet file any more`, {
+      hint: 'Put it back there to reach what it holds.',
+    });
   return transport;
 }
 
@@ -20,14 +24,9 @@ export async function attach(
   options: GlobalOptions & { readOnly?: boolean },
 ): Promise<number> {
   const fleet = await readFleet(door, options);
-  const number = Number(word);
   await using context = await openContext(door, fleet);
-  const agent = context.ledger ? (await readAgents(context.ledger)).find((each) => each.number === number) : undefined;
-  if (!agent)
-    throw new FleetError('not-found', `there is no agent ${word}`, {
-      hint: 'fleet list agents shows what there is; they are set up by fleet start.',
-    });
-  const words = attachWords(fleet.name, sessionName(fleet.name, number), options.readOnly ?? false);
+  const agent = await findAgent(context.ledger, fleet.name, word);
+  const words = attachWords(fleet.name, sessionName(fleet.name, agent.number), options.readOnly ?? false);
   return reached(await door.terminal(transportOf(door, fleet, agent.node).terminal(words)));
 }
 
@@ -44,8 +43,8 @@ export async function printLog(door: Door, what: string, options: LogOptions): P
   const { ledger } = context;
   const of = async (where: { task?: string; agent?: number }) =>
     ledger ? (await readAttempts(ledger, { ...where, limit: 1 }))[0] : undefined;
-  const attempt =
-    (await of({ task: what })) ?? (/^\d{1,5}$/.test(what) ? await of({ agent: Number(what) }) : undefined);
+  const agent = agentNumber(what, fleet.name);
+  const attempt = (await of({ task: what })) ?? (agent === undefined ? undefined : await of({ agent }));
   if (!attempt)
     throw new FleetError('not-found', `${what} has no log: no such task or agent, or it never began`, {
       hint: `fleet explain ${what} tells why a task waits.`,

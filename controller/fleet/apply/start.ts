@@ -27,10 +27,22 @@ export async function startTasks(world: World, steps: readonly StartStep[]): Pro
     const beginnings = prepared.flatMap((each) => (each.is === 'order' ? [each.beginning] : []));
     return beginAttempts(tx, beginnings, now);
   });
+  prepareAgents(world, begun);
   const sent = new Set(begun.map(({ attempt }) => attempt));
   for (const each of prepared) {
     if (each.is === 'impossible') world.wake();
     else if (sent.has(each.beginning.attempt)) send(world, each.beginning.node, each.order);
+  }
+}
+
+/** Before the first attempts on a connection: many at once begin sooner where their agents' places are made together. */
+function prepareAgents(world: World, begun: readonly Beginning[]): void {
+  for (const [node, beginnings] of Map.groupBy(begun, (each) => each.node)) {
+    const sight = world.sights.get(node);
+    const agents = beginnings.map(({ agent }) => agent).filter((agent) => !sight?.prepared.has(agent));
+    if (!sight?.link || agents.length === 0) continue;
+    for (const agent of agents) sight.prepared.add(agent);
+    world.track(sight.link.prepare(agents).catch(() => {})); // an attempt's start makes, or tells of, what is missing
   }
 }
 

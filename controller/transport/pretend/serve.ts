@@ -129,6 +129,8 @@ function answerTo(
     case 'evidence':
       tellEvidence(conversation, id, words[0] ?? '');
       return { ok: true };
+    case 'agents':
+      return { ok: true };
     case 'ack':
       for (const attempt of words) if (machine.folders.get(attempt)?.end) machine.open.delete(attempt);
       return { ok: true };

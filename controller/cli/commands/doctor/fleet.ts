@@ -1,26 +1,32 @@
-import { statfs } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import type { Kind } from '../../../agent/agent.ts';
 import type { Fleet } from '../../../config/fleet.ts';
 import { resolveSecrets } from '../../../config/load.ts';
 import { toFleetError } from '../../../errors.ts';
 import { readMeta } from '../../../ledger/ledger.ts';
-import { readHolder } from '../../../ledger/lock.ts';
+import { type Holder, readHolder } from '../../../ledger/lock.ts';
 import { readFleetState } from '../../../ledger/read.ts';
 import type { Context } from '../../../operations/operation.ts';
 import { type Status, status } from '../../../operations/status.ts';
+import { quote } from '../../../transport/command.ts';
 import type { Door } from '../../door.ts';
-import { bad, type Finding, gib, good } from './finding.ts';
+import { bad, type Finding, good, HERE, sentence, typed } from './finding.ts';
+import { checkEndpoint, tunnelsOf } from './reach.ts';
+import { checkState } from './state.ts';
 
-const DISK_BYTES_MIN = 1024 ** 3;
 const BEAT_SECONDS_MAX = 15;
 
 /** What this machine and the ledger say: nothing here asks a node. */
 export async function checkFleet(door: Door, context: Context): Promise<Finding[]> {
   const { fleet } = context;
+  const kinds = usedKinds(fleet);
+  const hasRemotes = fleet.nodes.some(({ via }) => via.kind !== 'local');
   return [
     ...(await checkController(context)),
-    await checkDisk(fleet),
-    ...(await Promise.all(usedKinds(fleet).map((kind) => checkKey(door, kind)))).flat(),
+    ...(await checkState(fleet.stateFolder)),
+    ...(await Promise.all(kinds.map((kind) => checkKeys(door, kind)))).flat(),
+    ...(hasRemotes ? await Promise.all(tunnelsOf(kinds).map(checkEndpoint)) : []),
   ];
 }
 
@@ -32,9 +38,18 @@ async function checkController(context: Context): Promise<Finding[]> {
   const age = Math.round((now - beat) / 1000);
   const state = ledger ? await readFleetState(ledger) : 'UNINITIALIZED';
   const detail = `process ${holder.pid} on ${holder.host}, ${state}, last heartbeat ${age} s ago`;
-  const fix = `It may hang or be stopped: look at process ${holder.pid}; end it and fleet start goes on.`;
-  if (age >= BEAT_SECONDS_MAX) return [bad('controller', detail, fix)];
+  if (age >= BEAT_SECONDS_MAX) return [await judgeHang(holder, detail)];
   return [good('controller', detail), ...judgeSeen(await status.run(context, {}))];
+}
+
+/** A process that was stopped (Ctrl-Z, a debugger) goes on when told to; one that hangs has to be ended. */
+async function judgeHang({ pid, host }: Holder, detail: string): Promise<Finding> {
+  const where = host === hostname() ? HERE : { where: `on ${host}`, sudo: '' };
+  const said = host === hostname() ? await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '') : '';
+  const isStopped = /^\d+ \(.*\) [Tt] /s.test(said);
+  if (isStopped) return bad('controller', `${detail}: it was stopped`, sentence(typed(where, `kill -CONT ${pid}`)));
+  const end = `${typed(where, `kill -KILL ${pid}`)}, then \`fleet start\`; agents go on working meanwhile`;
+  return bad('controller', `${detail}: it hangs`, sentence(end));
 }
 
 /** Pure: what the controller sees of its nodes and agents, told where it is not as it should be. */
@@ -51,7 +66,7 @@ export function judgeSeen({ nodes, agents }: Pick<Status, 'nodes' | 'agents'>): 
             bad(
               `node ${name}: connection`,
               `${state} to the controller: ${evidence}${lastSeen === null ? '' : `, last seen ${lastSeen}`}`,
-              'The controller tries on by itself; fleet explain tells what waits for it.',
+              'The controller tries on by itself. What waits for it: `fleet explain`.',
             ),
           ],
     ),
@@ -59,21 +74,14 @@ export function judgeSeen({ nodes, agents }: Pick<Status, 'nodes' | 'agents'>): 
       ? []
       : silent.length === 0
         ? [good('agents', answering)]
-        : [bad('agents', `${answering}: ${which.join(', ')}${more}`, 'fleet show NUMBER tells more of one of them.')]),
+        : [
+            bad(
+              'agents',
+              `${answering}: ${which.join(', ')}${more}`,
+              `More of it: \`fleet show ${silent[0]?.number}\`.`,
+            ),
+          ]),
   ];
-}
-
-async function checkDisk(fleet: Fleet): Promise<Finding> {
-  const found = await statfs(fleet.stateFolder).catch((error: NodeJS.ErrnoException) => error);
-  if (found instanceof Error) {
-    if (found.code === 'ENOENT') return good('disk', `${fleet.stateFolder} is not made yet`);
-    return bad('disk', found.message, 'Give it back to this user, or name another with --home.');
-  }
-  const free = found.bavail * found.bsize;
-  const detail = `${gib(free)} free for the ledger`;
-  return free >= DISK_BYTES_MIN
-    ? good('disk', detail)
-    : bad('disk', detail, 'Free at least 1 GiB: the ledger stops the fleet rather than lose anything.');
 }
 
 /** Kinds that agents have by default; a task may name others. */
@@ -85,16 +93,40 @@ export function usedKinds(fleet: Fleet): Kind[] {
   return fleet.kinds.filter(({ name }) => names.has(name));
 }
 
-async function checkKey(door: Door, kind: Kind): Promise<Finding[]> {
-  if (kind.tool === 'command') return [];
-  const name = kind.tool === 'codex' ? 'OPENAI_API_KEY' : 'ANTHROPIC_API_KEY';
+/** One finding for all that is well, else one for each secret that cannot be had. */
+async function checkKeys(door: Door, kind: Kind): Promise<Finding[]> {
+  const sources = Object.entries(kind.secrets);
   const check = `key of ${kind.name}`;
-  const problem = await resolveSecrets(kind, door.env).then(
+  if (sources.length === 0) return kind.tool === 'command' || kind.endpoint !== null ? [] : [noKey(check, kind)];
+  const wrong = await Promise.all(
+    sources.map(async ([variable, source]) => {
+      const problem = await problemOf({ ...kind, secrets: { [variable]: source } }, door);
+      return problem === undefined ? [] : [bad(check, problem, sentence(typed(HERE, await givingOf(source))))];
+    }),
+  );
+  return wrong.flat().length > 0 ? wrong.flat() : [good(check, 'given')];
+}
+
+function noKey(check: string, { name, tool }: Kind): Finding {
+  const variable = tool === 'codex' ? 'OPENAI_API_KEY' : 'ANTHROPIC_API_KEY';
+  const fix = `${typed(HERE, `export ${variable}=…`)} before fleet start, or name its source: \`kinds.${name}.env.${variable}: {from: file, path: …}\``;
+  return bad(check, `none given: ${variable} is not set here`, sentence(fix));
+}
+
+async function problemOf(kind: Kind, door: Door): Promise<string | undefined> {
+  return await resolveSecrets(kind, door.env).then(
     () => undefined,
     (error: unknown) => toFleetError(error).message,
   );
-  const isSet = Object.keys(kind.secrets).length > 0 || kind.endpoint !== null;
-  if (problem === undefined && isSet) return [good(check, 'given')];
-  const fix = `export ${name}=… before fleet start, or name its source under kinds.${kind.name}.env (docs/configuration.md).`;
-  return [bad(check, problem ?? 'none given', fix)];
+}
+
+/** Never with a value: what is typed may be kept in a history. */
+async function givingOf(source: Kind['secrets'][string]): Promise<string> {
+  if (source.from === 'env') return `export ${source.name}=…`;
+  const path = quote(source.path);
+  const mode = await stat(source.path).then(
+    (stats) => stats.mode,
+    () => 0,
+  );
+  return (mode & 0o077) === 0 ? `install -m 600 /dev/stdin ${path}` : `chmod 600 ${path}`;
 }

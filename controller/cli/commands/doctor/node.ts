@@ -1,5 +1,8 @@
 import type { Survey } from '../../../node/survey.ts';
-import { bad, type Finding, gib, good } from './finding.ts';
+import { quote } from '../../../transport/command.ts';
+import { counted } from '../../words.ts';
+import { bad, type Entry, edited, type Finding, gib, good, type Spot, sentence, typed, wish } from './finding.ts';
+import { judgePrograms, judgeTool } from './program.ts';
 
 /** What a node is asked to be. */
 export interface Expectation {
@@ -14,24 +17,10 @@ export interface Expectation {
   answered: number;
 }
 
-/** What the node program needs, and the Debian package of each. */
-export const NODE_PROGRAMS: Readonly<Record<string, string>> = {
-  bash: 'bash',
-  tmux: 'tmux',
-  flock: 'util-linux',
-  setsid: 'util-linux',
-  base64: 'coreutils',
-  stat: 'coreutils',
-  sha256sum: 'coreutils',
-  timeout: 'coreutils',
-  tail: 'coreutils',
-  awk: 'mawk',
-};
-/** Good to have, and what is lost without it. */
-export const WISHED_PROGRAMS: Readonly<Record<string, string>> = { jq: 'windows show event lines as they are' };
+export { NODE_PROGRAMS, WISHED_PROGRAMS } from './program.ts';
 
-const BASH_MIN = [4, 0] as const;
-const TMUX_MIN = [3, 0] as const;
+const NO_ENTRY: Entry = { isHere: false, file: null, path: 'nodes[0]', kinds: [], folder: null };
+
 const GIB = 2 ** 30;
 const DISK_BYTES_MIN = GIB;
 const INODES_MIN = 10_000;
@@ -44,92 +33,103 @@ const FILES_MIN = 256;
 const FILES_EACH = 4;
 
 /** Pure: all that can be said of a node that answered. */
-export function judgeNode(name: string, survey: Survey, wanted: Expectation): Finding[] {
+export function judgeNode(name: string, survey: Survey, wanted: Expectation, entry = NO_ENTRY): Finding[] {
   const of = (what: string) => `node ${name}: ${what}`;
+  const spot = spotOf(name, survey, entry);
   return [
-    ...judgePrograms(of, survey, wanted.tools),
-    judgeHome(of, survey),
-    ...judgeDisk(of, survey),
-    judgeMemory(of, survey),
-    judgeClock(of, survey, wanted),
+    ...judgePrograms(of, survey, spot),
+    ...wanted.tools.map((tool) => judgeTool(of, survey, tool, spot, entry)),
+    judgeHome(of, survey, spot),
+    ...judgeFolder(of, survey, entry, spot),
+    ...judgeDisk(of, survey, spot),
+    judgeMemory(of, survey, entry, spot),
+    judgeClock(of, survey, wanted, spot),
     judgeOwner(of, survey, wanted.owner),
-    ...judgeLimits(of, survey, wanted.agents),
-    ...judgeLogout(of, survey),
+    ...judgeLimits(of, survey, wanted.agents, entry, spot),
+    ...judgeLogout(of, survey, spot),
   ];
+}
+
+function spotOf(name: string, { isRoot, hasSudo }: Survey, { isHere }: Entry): Spot {
+  const where = isHere ? 'here' : `on ${name}`;
+  return { where: isRoot || hasSudo ? where : `${where}, as root`, sudo: isRoot || !hasSudo ? '' : 'sudo ' };
 }
 
 type Of = (what: string) => string;
 
-function judgePrograms(of: Of, survey: Survey, tools: readonly string[]): Finding[] {
-  const { missing, bash, tmux } = survey;
-  const wanted = [...Object.keys(NODE_PROGRAMS), ...tools];
-  const there = wanted.filter((program) => !missing.includes(program));
-  return [
-    ...(there.length > 0 ? [good(of('programs'), `there: ${there.join(', ')}`)] : []),
-    ...wanted.flatMap((program) => (missing.includes(program) ? [bad(of(program), 'missing', fixOf(program))] : [])),
-    ...Object.entries(WISHED_PROGRAMS).flatMap(([program, loss]) =>
-      missing.includes(program)
-        ? [{ ...good(of(program), `missing: ${loss}`), fix: `Good to have: apt-get install ${program}.` }]
-        : [],
-    ),
-    ...(missing.includes('bash') ? [] : judgeVersion(of('bash'), bash, BASH_MIN)),
-    ...(missing.includes('tmux') ? [] : judgeVersion(of('tmux'), tmux, TMUX_MIN)),
-  ];
+function judgeHome(of: Of, { isWritable, user, home }: Survey, spot: Spot): Finding {
+  const who = user || 'the login';
+  const check = of('home');
+  if (isWritable) return good(check, `may be written by ${who}`);
+  if (home === null || home.owner === '-') {
+    const path = home?.path ?? `/home/${who}`;
+    const make = `${spot.sudo}install -d -o ${who} ${quote(path)}`;
+    return bad(check, `${path}, the home of ${who}, is not there`, sentence(typed(spot, make)));
+  }
+  const path = quote(home.path);
+  const detail = `${home.path} may not be written by ${who}: it belongs to ${home.owner}, mode ${home.mode}`;
+  if (home.owner !== user) return bad(check, detail, sentence(typed(spot, `${spot.sudo}chown ${who} ${path}`)));
+  if (!/^[0-7]*[37]..$/.test(home.mode)) return bad(check, detail, sentence(typed(spot, `chmod u+rwx ${path}`)));
+  const remount = `${spot.sudo}mount -o remount,rw "$(findmnt -no TARGET -T ${path})"`;
+  return bad(check, `${home.path} is on a disk that is read-only`, sentence(typed(spot, remount)));
 }
 
-function fixOf(program: string): string {
-  if (NODE_PROGRAMS[program] !== undefined) return `Install it there: apt-get install ${NODE_PROGRAMS[program]}.`;
-  const name = program.split('/').at(-1);
-  const start = 'Looked for in the PATH of a login without a terminal';
-  if (name === 'codex') return `${start}: npm install -g @openai/codex, or say kinds.NAME.program.`;
-  if (name === 'claude') return `${start}: npm install -g @anthropic-ai/claude-code, or say kinds.NAME.program.`;
-  return `${start}: install it there, or mend kinds.NAME.program.`;
+function judgeFolder(of: Of, { folder: sight, user }: Survey, { folder }: Entry, spot: Spot): Finding[] {
+  if (folder === null || sight === null) return [];
+  const [check, path] = [of('cwd'), quote(folder)];
+  const make = sentence(typed(spot, `${spot.sudo}install -d -o ${user} ${path}`));
+  const give = sentence(typed(spot, `${spot.sudo}chown ${user} ${path}`));
+  switch (sight) {
+    case 'ready':
+      return [good(check, folder)];
+    case 'absent':
+      return [bad(check, `${folder}, where tasks are to work, is not there`, make)];
+    case 'no-folder':
+      return [bad(check, `${folder}, where tasks are to work, is no folder`, sentence('name another in `cwd`'))];
+    case 'closed':
+      return [bad(check, `${folder}, where tasks are to work, may not be entered by ${user}`, give)];
+    case 'read-only':
+      return [wish(check, `${folder} may be read by ${user}, and not written`, give)];
+  }
 }
 
-/** An odd version (`tmux next-3.5`, one without numbers) is not held against it. */
-function judgeVersion(check: string, text: string, [major, minor]: readonly [number, number]): Finding[] {
-  const match = /(\d+)\.(\d+)/.exec(text);
-  if (!match) return [];
-  const [given, below] = [Number(match[1]), Number(match[2])];
-  const isEnough = given > major || (given === major && below >= minor);
-  return isEnough ? [] : [bad(check, `is ${text}`, `Install ${major}.${minor} or newer there.`)];
-}
-
-function judgeHome(of: Of, { isWritable, user }: Survey): Finding {
-  if (isWritable) return good(of('home'), `may be written by ${user || 'the login'}`);
-  const fix =
-    'Everything of a fleet is kept below it: give the user a home folder of its own, on a disk that is not read-only.';
-  return bad(of('home'), `may not be written by ${user || 'the login'}`, fix);
-}
-
-function judgeDisk(of: Of, { disk }: Survey): Finding[] {
+function judgeDisk(of: Of, { disk, home }: Survey, spot: Spot): Finding[] {
   if (disk === null) return [];
+  const path = quote(home?.path ?? '/');
   const { freeBytes, freeInodes, inodes } = disk;
   const free = `${gib(freeBytes)} free for the home folder`;
-  const few = `only ${freeInodes} more files fit on its disk`;
+  const few = `only ${freeInodes} more files fit on the disk of the home folder`;
+  const large = `free 1 GiB ${typed(spot, `${spot.sudo}du -xah ${path} | sort -h | tail -n 20`)} shows what is large`;
+  const many = `remove many small files ${typed(spot, `${spot.sudo}du -x --inodes ${path} | sort -n | tail -n 20`)} shows where they are`;
   return [
-    freeBytes >= DISK_BYTES_MIN ? good(of('disk'), free) : bad(of('disk'), free, 'Free at least 1 GiB there.'),
+    freeBytes >= DISK_BYTES_MIN ? good(of('disk'), free) : bad(of('disk'), free, sentence(large)),
     // No count at all: the file system makes inodes as they are needed.
-    ...(inodes === 0 || freeInodes >= INODES_MIN ? [] : [bad(of('inodes'), few, 'Remove many small files there.')]),
+    ...(inodes === 0 || freeInodes >= INODES_MIN ? [] : [bad(of('inodes'), few, sentence(many))]),
   ];
 }
 
-function judgeMemory(of: Of, { memoryKiB, availableKiB }: Survey): Finding {
+function judgeMemory(of: Of, { memoryKiB, availableKiB }: Survey, { file, path }: Entry, spot: Spot): Finding {
   if (memoryKiB === null || availableKiB === null) return good(of('memory'), 'it does not say');
   const detail = `${gib(availableKiB * 1024)} of ${gib(memoryKiB * 1024)} available`;
   if (availableKiB >= MEMORY_KIB_MIN) return good(of('memory'), detail);
-  return bad(of('memory'), detail, 'Put fewer agents there (maxAgents, agents.memoryGiBEach), or end what else runs.');
+  const fewer = `or put fewer agents there, ${edited(file, `${path}.maxAgents: 1`)}`;
+  const fix = `end what needs none of it ${typed(spot, 'ps -eo rss,pid,args --sort=-rss | head')} shows what uses it; ${fewer}`;
+  return bad(of('memory'), detail, sentence(fix));
 }
 
 /** Between asking and answering its clock showed a second that should lie between ours: only what is outside is wrong. */
-function judgeClock(of: Of, { now }: Survey, { asked, answered }: Expectation): Finding {
+function judgeClock(of: Of, { now }: Survey, { asked, answered }: Expectation, spot: Spot): Finding {
   if (now === null) return good(of('clock'), 'it does not say');
   const ahead = Math.max(0, now - answered);
   const behind = Math.max(0, asked - (now + 999)); // it says whole seconds
   const skew = Math.max(ahead, behind);
   if (skew <= SKEW_MS_MAX) return good(of('clock'), 'agrees with the one here');
   const detail = `${Math.round(skew / 1000)} s ${ahead > 0 ? 'ahead of' : 'behind'} the one here`;
-  return bad(of('clock'), detail, 'Enable NTP on the machine that is wrong: timedatectl set-ntp true.');
+  return bad(
+    of('clock'),
+    detail,
+    `${sentence(typed(spot, `${spot.sudo}timedatectl set-ntp true`))} Or here, if this one is wrong.`,
+  );
 }
 
 function judgeOwner(of: Of, { fleet }: Survey, ours: string | null): Finding {
@@ -138,37 +138,49 @@ function judgeOwner(of: Of, { fleet }: Survey, ours: string | null): Finding {
   if (owner === ours) return good(of('owner'), 'this fleet');
   const isCopy = ours !== null && owner.split(' ')[0] === ours.split(' ')[0];
   const detail = isCopy ? 'a copy of this ledger, elsewhere' : `another ledger (${owner.split(' ')[0]})`;
-  return bad(of('owner'), detail, 'Go on where that one is, or take the node: fleet start --take-over.');
+  return bad(of('owner'), detail, 'Go on where that one is; or take the node: `fleet start --take-over`.');
 }
 
-function judgeLimits(of: Of, survey: Survey, agents: number): Finding[] {
+function judgeLimits(of: Of, survey: Survey, agents: number, { file, path }: Entry, spot: Spot): Finding[] {
+  const { user, uid, group, processesMax, filesMax, groupProcessesMax } = survey;
   const processes = agents * PROCESSES_EACH;
   const files = Math.max(FILES_MIN, agents * FILES_EACH);
+  const raise = (item: string, limit: number) => {
+    const place = `/etc/security/limits.d/zz-miyabi-fleet-${item}.conf`;
+    return typed(spot, `echo '${user} - ${item} ${limit}' | ${spot.sudo}tee ${place}`);
+  };
+  const slice = `user-${uid}.slice`;
+  const unlock = group?.includes(slice)
+    ? typed(spot, `${spot.sudo}systemctl set-property ${slice} TasksMax=infinity`)
+    : `${spot.where}: raise TasksMax of ${group ?? 'its slice'}, or the limit of processes of its container`;
   const limits: [string, number | null, number, string][] = [
-    ['processes of the user', survey.processesMax, processes, 'Raise nproc in /etc/security/limits.conf there'],
-    ['open files of a process', survey.filesMax, files, 'Raise nofile in /etc/security/limits.conf there'],
-    ['processes of its control group', survey.groupProcessesMax, processes, 'Raise TasksMax of its slice or container'],
+    ['processes of the user', processesMax, processes, raise('nproc', 4 * processes)],
+    ['open files of a process', filesMax, files, raise('nofile', 4 * files)],
+    ['processes of its control group', groupProcessesMax, processes, unlock],
   ];
-  const low = limits.flatMap(([what, limit, needed, how]) =>
-    limit === null || limit >= needed
-      ? []
-      : [bad(of('limits'), `${limit} ${what}, ${needed} needed for ${agents} agents`, `${how}, or set maxAgents.`)],
-  );
-  return low.length > 0 ? low : [good(of('limits'), `enough for ${agents} agents`)];
+  const low = limits.flatMap(([what, limit, needed, how]) => {
+    if (limit === null || limit >= needed) return [];
+    const fewer = Math.floor(limit / (what.startsWith('open') ? FILES_EACH : PROCESSES_EACH));
+    const fix = `${how}; or put fewer agents there, ${edited(file, `${path}.maxAgents: ${Math.max(1, fewer)}`)}`;
+    const detail = `${limit} ${what}, ${needed} needed for ${counted(agents, 'agent')}`;
+    return [bad(of('limits'), detail, sentence(limit < FILES_MIN && what.startsWith('open') ? how : fix))];
+  });
+  return low.length > 0 ? low : [good(of('limits'), `enough for ${counted(agents, 'agent')}`)];
 }
 
 /**
  * Work lives in scopes of its own, outside the login: root's always, a user's where it lingers. The first greeting turns
  * lingering on where the machine lets it; else work is as long-lived as what a login leaves behind.
  */
-function judgeLogout(of: Of, { killsAtLogout, lingers, isRoot, user, fleet }: Survey): Finding[] {
+function judgeLogout(of: Of, { killsAtLogout, lingers, isRoot, user, fleet }: Survey, spot: Spot): Finding[] {
+  const check = of('logout');
   if (killsAtLogout === null) return []; // no systemd: a login ends nothing
-  if (isRoot || lingers) return [good(of('logout'), 'ends nothing: work lives outside the login')];
-  if (!killsAtLogout) return [good(of('logout'), 'ends nothing: KillUserProcesses=no')];
-  const fix = `Let its manager outlast the login: sudo loginctl enable-linger ${user}.`;
+  if (isRoot || lingers) return [good(check, 'ends nothing: work lives outside the login')];
+  if (!killsAtLogout) return [good(check, 'ends nothing: KillUserProcesses=no')];
+  const fix = sentence(typed(spot, `${spot.sudo}loginctl enable-linger ${user}`));
   if (fleet === null) {
     const detail = 'ends what it began, unless fleet start may turn lingering on (KillUserProcesses=yes)';
-    return [{ ...good(of('logout'), detail), fix }];
+    return [wish(check, detail, fix)];
   }
-  return [bad(of('logout'), 'ends what runs: KillUserProcesses=yes, and the user does not linger', fix)];
+  return [bad(check, 'ends what runs: KillUserProcesses=yes, and the user does not linger', fix)];
 }

@@ -1,4 +1,13 @@
-import type { Clock } from '../clock.ts';
+import { randomBytes } from 'node:crypto';
+import type { Clock } from './clock.ts';
+import type { Environment } from './config/override.ts';
+
+/** What a door takes from the machine it runs on. */
+export interface Machine {
+  env: Environment;
+  clock: Clock;
+  random(bytes: number): Uint8Array;
+}
 
 /** The machine's own time. */
 export const machineClock: Clock = {
@@ -16,3 +25,7 @@ export const machineClock: Clock = {
       signal?.addEventListener('abort', done);
     }),
 };
+
+export function thisMachine(env: Environment): Machine {
+  return { env, clock: machineClock, random: (bytes) => randomBytes(bytes) };
+}
