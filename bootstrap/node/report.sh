@@ -14,7 +14,7 @@ start_reporter() { # OFFSET of the journal
 }
 
 report_forever() { # SERVER, its start time, OFFSET
-  TOLD=0
+  TURN=0
   trap 'stop_pump' EXIT
   trap 'exit 0' TERM HUP INT
   start_pump "$1" "$3"
@@ -25,30 +25,35 @@ report_forever() { # SERVER, its start time, OFFSET
 }
 
 tell_report() { # SERVER
-  local line
   tell_file_of_report
-  line=$(tmux_here list-sessions -F '#{session_name}' 2>/dev/null)
+  [ $((TURN % 2)) -ne 0 ] || tell_sessions
+  start_sweep
+  # Ends that nobody acknowledged: a torn line of the journal, or evidence that could not be read in its moment.
+  TURN=$(((TURN + 1) % 10))
+  if tend_pump "$1" || [ "$TURN" -eq 0 ]; then tell_folders ended; fi
+}
+
+tell_sessions() {
+  local names
+  names=$(tmux_here list-sessions -F '#{session_name}' 2>/dev/null)
   case $? in
     127) printf 'R tmux absent\n' ;;
     124 | 125 | 126 | 137) ;; # it did not answer, which is not the same as "no windows"
-    *) printf 'R sessions %s\n' "${line//$'\n'/ }" ;;
+    *) printf 'R sessions %s\n' "${names//$'\n'/ }" ;;
   esac
-  start_sweep
-  # Ends that nobody acknowledged: a torn line of the journal, or evidence that could not be read in its moment.
-  TOLD=$(((TOLD + 1) % 10))
-  if tend_pump "$1" || [ "$TOLD" -eq 0 ]; then tell_folders ended; fi
 }
 
-# The sweep's report, unless it is old: a sweep that died or hangs must not look like one that sees.
+# The sweep's report, unless it is old, or half written: a sweep that died or hangs must not look like one that sees.
 tell_file_of_report() {
   local text='' line at
   [ -f "$FLEET_ROOT/report" ] && { IFS= read -r -d '' -N 262144 text <"$FLEET_ROOT/report"; } 2>/dev/null
+  [[ $text == *$'\nwhole\n' ]] || return 0
   at=${text#node }
   at=${at%%[!0-9]*}
   [[ $at =~ ^[0-9]{1,12}$ ]] || return 0
   uptime_seconds
   [ $((REPLY - at)) -ge 0 ] && [ $((REPLY - at)) -le "$REPORT_SECONDS_MAX" ] || return 0
   while IFS= read -r line; do
-    [ -n "$line" ] && printf 'R %s\n' "${line:0:500}"
+    [ -n "$line" ] && [ "$line" != whole ] && printf 'R %s\n' "${line:0:500}"
   done <<<"$text"
 }

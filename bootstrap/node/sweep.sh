@@ -16,15 +16,14 @@ sweep_forever() {
   start_time "$BASHPID"
   printf '%-60s\n' "$BASHPID $REPLY" 1<>"$FLEET_ROOT/sweep.pid"
   declare -gA HEARD=() BYTES=() UNCLAIMED=() ASIDE=()
-  MEASURED=0
   PRUNED=0
   local idle=0
-  while [ -d "$FLEET_ROOT" ] && [ "$idle" -lt 60 ]; do
+  while [ -d "$FLEET_ROOT" ] && [ "$idle" -lt 30 ]; do
     uptime_seconds
     sweep_once "$REPLY"
     # Ends that are not acknowledged keep nothing alive: the folders hold them.
     if [ "$RUNNING" -eq 0 ] && ! is_listening; then idle=$((idle + 1)); else idle=0; fi
-    nap 1
+    nap 2
   done
 }
 
@@ -34,19 +33,19 @@ is_listening() {
 }
 
 sweep_once() { # NOW
-  local file attempt agent limit silence ids=() rest=()
-  RUNNING=0
+  local file attempt agent limit silence ids=() agents=()
+  take_back_asides
   for file in "$FLEET_ROOT"/open/*; do
     { read -r attempt agent limit silence <"$file"; } 2>/dev/null
-    if [ "${attempt:--}" = - ] || end_of "$attempt"; then continue; fi
+    [ "${attempt:--}" != - ] || continue
+    read_lines "$attempt"
+    [ -z "$END" ] || continue
     ids+=("$attempt")
-    rest+=("$agent $limit $silence")
+    agents+=("$agent")
+    sweep_attempt "$attempt" "$1" "$agent" "$limit" "$silence"
   done
   RUNNING=${#ids[@]}
-  [ $(($1 - MEASURED)) -ge 2 ] && measure "$1" "${ids[@]}"
-  take_back_asides
-  # shellcheck disable=SC2086
-  for file in "${!ids[@]}"; do sweep_attempt "${ids[file]}" "$1" ${rest[file]}; done
+  measure "$1" "${ids[@]}"
   [ $(($1 - PRUNED)) -lt "$SWEEP_SECONDS" ] || { PRUNED=$1; prune_groups; }
   is_listening && write_report "$1"
 }
@@ -71,7 +70,6 @@ take_back_asides() {
 # Sizes of all outputs with one process; silence is "the size did not change".
 measure() { # NOW ATTEMPT...
   local now=$1 size path attempt
-  MEASURED=$1
   shift
   [ $# -gt 0 ] || return 0
   while read -r size path; do
@@ -86,9 +84,8 @@ measure() { # NOW ATTEMPT...
   done < <(cd "$FLEET_ROOT/attempts" && stat -c '%s %n' "${@/%/.out}" "${@/%/.err}" 2>/dev/null)
 }
 
-sweep_attempt() { # ATTEMPT NOW AGENT LIMIT SILENCE
+sweep_attempt() { # ATTEMPT NOW AGENT LIMIT SILENCE, after read_lines
   local attempt=$1 now=$2 agent=$3 limit=$4 silence=$5 who pid start began
-  read_lines "$attempt"
   read -r who pid start _ <<<"$CLAIMED"
   if [ "$who" = worker ] && is_running "$pid" "$start"; then
     read -r _ began _ <<<"$TOOL"
@@ -131,16 +128,17 @@ escalate() { # ATTEMPT NOW: asked to end, and still there; after read_lines
   return 0
 }
 
-# One file replaced in place; `serve` passes it on while a controller listens. NOW; the rest is what the sweep looked at
+# One file, written at once; its last line says that it is whole. NOW; the rest is what the sweep looked at
 write_report() {
-  local load available at
+  local load available=0 at line text
   read -r load _ </proc/loadavg
-  available=$(awk '/^MemAvailable:/ { print $2; exit }' /proc/meminfo)
-  {
-    printf 'node %s %s %s\n' "$1" "$load" "${available:-0}"
-    for at in "${!ids[@]}"; do
-      attempt=${ids[at]}
-      printf 'attempt %s %s %s %s\n' "$attempt" "${rest[at]%% *}" "${BYTES[$attempt]:-0}" $(($1 - ${HEARD[$attempt]:-$1}))
-    done
-  } >"$FLEET_ROOT/report.new" && mv "$FLEET_ROOT/report.new" "$FLEET_ROOT/report"
+  while read -r at line _; do
+    [ "$at" != MemAvailable: ] || { available=$line; break; }
+  done </proc/meminfo
+  text="node $1 $load $available"
+  for at in "${!ids[@]}"; do
+    line=${ids[at]}
+    text+=$'\n'"attempt $line ${agents[at]} ${BYTES[$line]:-0} $(($1 - ${HEARD[$line]:-$1}))"
+  done
+  printf '%s\nwhole\n' "$text" >"$FLEET_ROOT/report"
 }

@@ -7,7 +7,7 @@ import { laneOf } from './lane.ts';
 import { numbersIn, record, type Writing } from './ledger.ts';
 import { fireDependents, parkDependents } from './needs.ts';
 import { unparkAttempts } from './parking.ts';
-import { isDue, OPEN_STATES, readOrdinals } from './read.ts';
+import { isDueAt, OPEN_STATES, readOrdinals } from './read.ts';
 
 /** Attempts: intended, started, ended. Every function is one part of a transaction. */
 
@@ -30,15 +30,11 @@ export interface Beginning {
 export async function beginAttempts(tx: Writing, beginnings: readonly Beginning[], now: number): Promise<Beginning[]> {
   const free = await onFreeAgents(tx, beginnings);
   if (free.length === 0) return [];
-  const taken = await tx
-    .updateTable('task')
-    .set({ state: 'running', reason: null })
-    .where('id', 'in', [...new Set(free.map(({ task }) => task))])
-    .where('state', '=', 'queued')
-    .where((task) => isDue(task, now))
-    .returning('id')
-    .execute();
-  const tasks = new Set(taken.map(({ id }) => id));
+  const tasks = await takeTasks(
+    tx,
+    free.map(({ task }) => task),
+    now,
+  );
   const begun = free.filter(({ task }) => tasks.delete(task));
   const last = await readOrdinals(
     tx,
@@ -58,6 +54,22 @@ export async function beginAttempts(tx: Writing, beginnings: readonly Beginning[
     })),
   );
   return begun;
+}
+
+/**
+ * Those that are queued and due run from now on. Looked at by their ids alone: asked for the state as well, a planner may
+ * walk all that is queued instead.
+ */
+async function takeTasks(tx: Writing, ids: readonly string[], now: number): Promise<Set<string>> {
+  const rows = await tx
+    .selectFrom('task')
+    .select(['id', 'state', 'not_before'])
+    .where('id', 'in', [...ids])
+    .execute();
+  const ready = rows.filter((row) => row.state === 'queued' && isDueAt(row.not_before, now)).map(({ id }) => id);
+  if (ready.length > 0)
+    await tx.updateTable('task').set({ state: 'running', reason: null }).where('id', 'in', ready).execute();
+  return new Set(ready);
 }
 
 /** The first one for each agent that is neither paused nor busy. */

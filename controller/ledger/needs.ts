@@ -55,15 +55,22 @@ export async function parkDependents(tx: Writing, task: string, end: BadEnd, now
     for (const cause of causes) {
       const reason = `needs ${cause}, which ${BAD_END[cause === task ? end : 'parked']}`;
       const rows = await tx
-        .updateTable('task')
-        .set({ state: 'parked', reason, parked_by: cause })
-        .where('id', 'in', tx.selectFrom('need').select('task').where('needs', '=', cause))
-        .where((row) =>
-          row.or([row('state', '=', 'blocked'), row.and([row('parked_by', '=', cause), row('reason', '<>', reason)])]),
-        )
-        .returning('id')
+        .selectFrom('need')
+        .innerJoin('task', 'task.id', 'need.task')
+        .select(['task.id as id', 'task.state as state', 'task.parked_by as parkedBy', 'task.reason as reason'])
+        .where('need.needs', '=', cause)
         .execute();
-      parked.push(...rows.map(({ id }) => id));
+      // Chosen here: a planner that is given the choice may walk all that is blocked.
+      const ids = rows
+        .filter((row) => row.state === 'blocked' || (row.parkedBy === cause && row.reason !== reason))
+        .map(({ id }) => id);
+      if (ids.length > 0)
+        await tx
+          .updateTable('task')
+          .set({ state: 'parked', reason, parked_by: cause })
+          .where('id', 'in', ids)
+          .execute();
+      parked.push(...ids);
     }
     await record(
       tx,

@@ -25,8 +25,13 @@ const WAIT_MS_MAX = WAIT_SECONDS_MAX * 1000;
 export const OPEN_STATES = [sql.lit('intended' as const), sql.lit('started' as const)];
 
 /** Its wait is over. One longer than any wait can be was noted by a clock that was ahead: nobody waits for that. */
-export function isDue(task: ExpressionBuilder<Tables, 'task'>, now: number): Expression<SqlBool> {
+function isDue(task: ExpressionBuilder<Tables, 'task'>, now: number): Expression<SqlBool> {
   return task.or([task('not_before', '<=', now), task('not_before', '>', now + WAIT_MS_MAX)]);
+}
+
+/** The same of a row that was read. */
+export function isDueAt(notBefore: number, now: number): boolean {
+  return notBefore <= now || notBefore > now + WAIT_MS_MAX;
 }
 
 /** What one tick decides on. `perLaneMax`: how many ready tasks of each lane are worth looking at. */
@@ -61,7 +66,7 @@ export async function readSnapshot(ledger: Ledger, now: number, perLaneMax: numb
   const restarts = await ledger
     .selectFrom('attempt')
     .select((of) => of.fn.countAll().as('count'))
-    .where('is_restart', '=', 1)
+    .where('is_restart', '=', sql.lit(1)) // as the index of restarts spells it
     .where('intended_at', '>', now - 60_000)
     .where('intended_at', '<=', now) // what a clock that was ahead wrote counts for nobody
     .executeTakeFirst();

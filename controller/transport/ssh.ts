@@ -31,6 +31,11 @@ interface Shared {
   idle: NodeJS.Timeout | undefined;
 }
 
+interface Exit {
+  code: number | null;
+  signal: string | null;
+}
+
 /** sshd allows 10 sessions on a connection, and counts a closed one until it reaped it: more than 4 begin to fail. */
 const RUNS_MAX = 4;
 const IDLE_MS = 15_000;
@@ -151,11 +156,7 @@ async function runOn(
   channel.on('data', out.take);
   channel.stderr.on('data', err.take);
   channel.on('error', () => {}); // its end tells
-  let exit: { code: number | null; signal: string | null } | undefined;
-  channel.on('exit', (code: number | null, signal?: string) => {
-    exit = { code, signal: signal ?? null };
-  });
-  const closed = new Promise<void>((resolve) => void channel.once('close', resolve)).then(async () => {
+  const closed = closeOf(channel).then(async (exit) => {
     begun.resolve(undefined);
     const lost = exit ? undefined : await lossOf(connection);
     if (lost) gathering.failed(lost);
@@ -186,7 +187,19 @@ async function killOn(connection: Connection, begun: Promise<RemoteProcess | und
   await Promise.race([new Promise((resolve) => channel.once('close', resolve)), connection.ended]);
 }
 
-function endingOf(exit: { code: number | null; signal: string | null } | undefined): string {
+/**
+ * How a command ended, told when its channel is closed; undefined: nobody said. `exit` alone cannot be relied on: when
+ * one packet of the network brings the whole run, ssh2 emits it before whoever waits for the channel has it.
+ */
+function closeOf(channel: ClientChannel): Promise<Exit | undefined> {
+  return new Promise((resolve) => {
+    channel.once('close', (code?: number | null, signal?: string) => {
+      resolve(code === undefined ? undefined : { code, signal: signal ?? null });
+    });
+  });
+}
+
+function endingOf(exit: Exit | undefined): string {
   if (exit === undefined) return 'was ended';
   return exit.signal === null ? `ended with code ${exit.code}` : `ended with ${exit.signal}`;
 }
@@ -230,15 +243,13 @@ async function converse(
 /** How a conversation's program ended: told at once, but what it said last is waited for. */
 function endOf(channel: ClientChannel, connection: Connection): Promise<string> {
   return new Promise((resolve) => {
-    let ending: string | undefined;
     channel.once('exit', (code: number | null, signal?: string) => {
       const told = endingOf({ code, signal: signal ?? null });
-      ending = told;
       // Workers begun by the other side may hold its output open for hours.
       setTimeout(() => resolve(told), LAST_WORDS_MS_MAX).unref();
     });
-    channel.once('close', () => {
-      if (ending !== undefined) return resolve(ending);
+    void closeOf(channel).then((exit) => {
+      if (exit) return resolve(endingOf(exit));
       void lossOf(connection).then((lost) => resolve(lost?.message ?? 'the channel was closed'));
     });
   });

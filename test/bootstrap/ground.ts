@@ -22,6 +22,7 @@ import {
 import type { Secret } from '../../controller/secret.ts';
 import { openLocal } from '../../controller/transport/local.ts';
 import type { Transport } from '../../controller/transport/transport.ts';
+import { until } from '../rig/until.ts';
 
 const clock: Clock = {
   now: Date.now,
@@ -29,20 +30,7 @@ const clock: Clock = {
   sleep: (ms, signal) => delay(ms, undefined, signal ? { signal } : {}).catch(() => {}),
 };
 
-/** Waits for a condition, at most so long; gives what it gave. */
-export async function until<T>(
-  what: string,
-  condition: () => T | undefined | false | Promise<T | undefined | false>,
-  msMax = 20_000,
-): Promise<T> {
-  const limit = performance.now() + msMax;
-  for (;;) {
-    const found = await condition();
-    if (found !== undefined && found !== false) return found;
-    if (performance.now() > limit) throw new Error(`${what}: not within ${msMax} ms`);
-    await delay(25);
-  }
-}
+export { until };
 
 /** Process ids whose words or environment hold a text; a zombie runs no more. */
 export function processesWith(text: string): number[] {

@@ -18,6 +18,7 @@ export const NODE_PROGRAMS: Readonly<Record<string, string>> = {
     'id',
     'ln',
     'mkdir',
+    'mkfifo',
     'mv',
     'nproc',
     'readlink',
