@@ -29,9 +29,9 @@ hello() {
   journal_size # before the folders are told of: what is written meanwhile is then told twice, not never
   lack=$REPLY
   tell_folders all
-  start_reporter "$lack"
   prune_programs
   tell_node "$id"
+  start_reporter "$lack"
 }
 
 # OWNER EPOCH: from here on it is ours alone. REPLY says why not.

@@ -110,7 +110,6 @@ async function connect(world: World, sight: Sight): Promise<void> {
       memoryGiB: greeting.memoryKiB / 1_048_576,
       hasTmux: greeting.tmux !== '',
       jq: greeting.jq,
-      sessions: null,
       attempts: heard.attempts,
       running: heard.running,
       records: heard.records,
