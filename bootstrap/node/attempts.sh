@@ -109,13 +109,13 @@ tell_evidence() {
   local files="$FLEET_ROOT/attempts/$2" size
   if [ -s "$files.out" ] && ! tell_text "$1" out "$files.out"; then
     size=$(stat -c %s "$files.out")
-    if [ "$size" -le 262144 ]; then tell_file "$1" out cat "$files.out"; else
-      tell_file "$1" out head -c 65536 "$files.out"
-      tell_file "$1" out tail -c 196608 "$files.out"
+    if [ "$size" -le 262144 ]; then tell_bytes "$1" out base64 -w 0 "$files.out"; else
+      tell_bytes "$1" out part head 65536 "$files.out"
+      tell_bytes "$1" out part tail 196608 "$files.out"
     fi
   fi
-  [ -s "$files.err" ] && ! tell_text "$1" err "$files.err" && tell_file "$1" err tail -c 8192 "$files.err"
-  [ -s "$files.usage" ] && tell_file "$1" usage tail -c 524288 "$files.usage"
+  [ -s "$files.err" ] && ! tell_text "$1" err "$files.err" && tell_bytes "$1" err part tail 8192 "$files.err"
+  [ -s "$files.usage" ] && tell_bytes "$1" usage part tail 524288 "$files.usage"
   answer "$1" '{"ok":true}'
 }
 
@@ -127,12 +127,15 @@ tell_text() {
   [ "${#text}" -lt 4000 ] && printf '%s\n' "$text"
 }
 
-# ID NAME COMMAND...: as base64 in B lines.
-tell_file() {
-  local id=$1 name=$2 chunk
+# ID NAME COMMAND...: what it prints, base64 without a newline, in B lines. Read at once: line by line is byte by byte.
+tell_bytes() {
+  local id=$1 name=$2 text at
   shift 2
-  while IFS= read -r chunk; do printf 'B %s %s %s\n' "$id" "$name" "$chunk"; done < <("$@" 2>/dev/null | base64 -w 3800)
+  IFS= read -r -N 1000000 text < <("$@" 2>/dev/null)
+  for ((at = 0; at < ${#text}; at += 3800)); do printf 'B %s %s %s\n' "$id" "$name" "${text:at:3800}"; done
 }
+
+part() { "$1" -c "$2" "$3" | base64 -w 0; } # head|tail BYTES FILE
 
 is_open() { # ATTEMPT
   local file attempt
