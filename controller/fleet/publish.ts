@@ -209,12 +209,12 @@ function ageOf({ clock }: World, heardAt: number): string {
 
 /** Process, transcript and window are three signals; each is said for itself. */
 function busyEvidence(world: World, agent: Agent, sight: Sight, attempt: OpenAttempt): string {
-  const what = `attempt ${attempt.id} ${attempt.state}${attempt.stopping ? `, being ended: ${attempt.stopping}` : ''}`;
+  const what = `try ${attempt.ordinal} ${attempt.state}${attempt.stopping ? `, being ended: ${attempt.stopping}` : ''}`;
   const progress = sight.progress.get(attempt.id);
   const process = sight.attempts.has(attempt.id) ? 'held by its node' : 'being sent';
   const window = sight.sessions?.has(sessionName(world.fleet.name, agent.number)) ? 'window there' : 'window not seen';
   const transcript = progress
     ? `${progress.bytes} bytes of output, silent for ${progress.silentSeconds} s${ageOf(world, progress.heardAt)}`
     : 'no report of its output yet';
-  return `${what}${PROGRESS_MARK}${process}, ${transcript}, ${window}`;
+  return `${what}${PROGRESS_MARK}${transcript}, ${process}, ${window}; attempt ${attempt.id}`;
 }

@@ -61,8 +61,9 @@ export async function rehearse(door: Door, files: readonly string[], options: Re
       `Rehearsal of ${plan.tasks.length} tasks with the real ${tool} ${version} against a stand-in for its model: no key, no cost.`,
     );
     door.say(
-      `${fleet.agents.count} agents on this machine (the cap per vCPU is set aside: agents that wait for a model need no core). Watch one: bin/fleet attach ${Math.min(3, Number(fleet.agents.count))} ${addressOf(door, fleet)}`,
+      `${fleet.agents.count} agents on this machine (the cap per vCPU is set aside: agents that wait for a model need no core).`,
     );
+    door.say(`Watch one: bin/fleet attach ${Math.min(3, Number(fleet.agents.count))} ${addressOf(door, fleet)}`);
     const exit = await runPlan(door, fleet, plan, { ...options, farewell: 'Interrupted.' });
     if (door.signal.aborted) return exit;
     const served = model.served();

@@ -171,7 +171,7 @@ export async function submitTasks(door: Door, files: readonly string[], options:
     door.say(
       answer === null
         ? `${counted(ids.length, 'task is kept', 'tasks are kept')}: no controller runs; fleet start takes up what waits.`
-        : `${counted(ids.length, 'task')} handed in: ${ids.slice(0, 5).join(', ')}${ids.length > 5 ? ', …' : ''}`,
+        : `${counted(ids.length, 'task')} handed in: ${ids.slice(0, 3).join(', ')}${ids.length > 3 ? ', …' : ''}`,
     );
   return 0;
 }
