@@ -7,14 +7,12 @@ import { afterAll, beforeAll, expect, it, type TestContext } from 'vitest';
 import { parse } from 'yaml';
 import { until } from '../bootstrap/ground.ts';
 import { run } from '../rig/command.ts';
-import { type Machine, openRig, type Rig } from '../rig/rig.ts';
+import { type Machine, openRig, RIG_MS_MAX, type Rig } from '../rig/rig.ts';
 import { canJail, makeKey } from '../rig/sshd.ts';
 import { describeWith } from '../support/capability.ts';
 import { aPerson, type Person, untilStatus } from './person.ts';
 
 /** Troubles are planted, doctor must name each and tell what mends it; exactly that is done, and doctor is content. */
-
-const RIG_MS_MAX = 600_000;
 
 interface Finding {
   check: string;

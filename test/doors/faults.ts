@@ -1,9 +1,14 @@
-import { expect } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { openRig, RIG_MS_MAX, type Rig } from '../rig/rig.ts';
+import { until } from '../rig/until.ts';
 import {
+  aScene,
   onVictim,
+  recordedTasks,
   replaceController,
   type Scene,
   settled,
+  sleepersOf,
   submitTo,
   type Times,
   untilRunning,
@@ -38,8 +43,8 @@ const killOf = (part: 'tool' | 'worker', most: number) => (scene: Scene) =>
 const journalIs = (script: string) => (scene: Scene) => onVictim(scene, `cd "$1" && ${script}`);
 const NONE = { least: 0, most: 0 };
 
-/** Each costs at most the attempts that it kills, and no task. */
-export const FAULTS: readonly Fault[] = [
+/** Something of the fleet is killed. Each costs at most the attempts that it kills, and no task. */
+export const KILLS: readonly Fault[] = [
   { what: 'a tool is killed', strike: killOf('tool', 1), costs: { least: 1, most: 1 } },
   { what: 'a worker is killed', strike: killOf('worker', 1), costs: { least: 1, most: 1 } },
   { what: 'all workers are killed', strike: killOf('worker', 100), costs: { least: 1, most: 12 } },
@@ -59,6 +64,10 @@ export const FAULTS: readonly Fault[] = [
   { what: 'every SSH connection is killed', strike: ({ victim }) => victim.killSshd('sessions'), costs: NONE },
   { what: 'the SSH server is killed', strike: ({ victim }) => victim.killSshd('server'), costs: NONE },
   { what: 'the controller is killed', strike: replaceController, costs: NONE },
+];
+
+/** The machine goes away, or what it keeps is spoilt. */
+export const LOSSES: readonly Fault[] = [
   { what: 'the machine reboots', strike: ({ victim }) => victim.reboot(), costs: { least: 1, most: 12 } },
   {
     what: 'the machine loses its power',
@@ -75,6 +84,41 @@ export const FAULTS: readonly Fault[] = [
     costs: NONE,
   },
 ];
+
+export const FAULTS: readonly Fault[] = [...KILLS, ...LOSSES];
+
+export const FAULT_MS_MAX = 180_000;
+export const TASKS = 24;
+const SECONDS = 3;
+
+/** Two machines for the tests of a suite; the first is where it goes wrong. */
+export function aRigForAll(): () => Rig {
+  let rig: Rig;
+  beforeAll(async () => {
+    rig = await openRig({ machines: [{ name: 'mugen', diskMiB: 64 }, { name: 'majin' }] });
+  }, RIG_MS_MAX);
+  afterAll(async () => {
+    await rig?.[Symbol.asyncDispose]();
+  });
+  return () => rig;
+}
+
+/** A test for each: the fault falls while tasks are at work. */
+export function endsEveryTask(faults: readonly Fault[], rig: () => Rig): void {
+  for (const fault of faults) {
+    const { what } = fault;
+    it(
+      `ends every task once, by its own evidence, when ${what}`,
+      async (context) => {
+        const scene = await aScene(context, rig());
+        const times = await suffer(scene, fault, recordedTasks(TASKS, SECONDS));
+        process.stdout.write(`${what}: ${JSON.stringify(times)}\n`);
+        await until('nothing of the tasks runs on', async () => (await sleepersOf(scene)) === '');
+      },
+      FAULT_MS_MAX,
+    );
+  }
+}
 
 /** The fault falls while these tasks are at work; every promise is checked, and what it may cost. */
 export async function suffer(

@@ -175,6 +175,11 @@ export async function onVictim({ victim, fleet }: Scene, script: string, ...rest
   return stdout.trim();
 }
 
+/** What tasks left behind on the victim and still runs. */
+export async function sleepersOf(scene: Scene): Promise<string> {
+  return onVictim(scene, 'pgrep -f "^sleep 300$" || :');
+}
+
 /** Ends the controller without a word and begins another. */
 export async function replaceController(scene: Scene): Promise<void> {
   scene.controller.signal('SIGKILL');

@@ -2,12 +2,11 @@ import { execFileSync } from 'node:child_process';
 import { appendFileSync, copyFileSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, it, type TestContext } from 'vitest';
+import { expect, it, type TestContext } from 'vitest';
 import { Results } from '../../controller/operations/results.ts';
 import { until } from '../bootstrap/ground.ts';
-import { openRig, type Rig } from '../rig/rig.ts';
 import { describeWith } from '../support/capability.ts';
-import { FAULTS, suffer } from './faults.ts';
+import { aRigForAll, FAULT_MS_MAX, TASKS } from './faults.ts';
 import { countOf, statusOf, taskOf, untilStatus } from './person.ts';
 import {
   aScene,
@@ -16,47 +15,21 @@ import {
   recordedTasks,
   type Scene,
   settled,
+  sleepersOf,
   submitTo,
-  type Times,
   untilRunning,
 } from './scene.ts';
 
-const RIG_MS_MAX = 600_000;
-const FAULT_MS_MAX = 180_000;
-const TASKS = 24;
-const SECONDS = 3;
 /** How long a controller stands still while another takes over; longer in drills. */
 const FROZEN_MS = Number(process.env.FLEET_FROZEN_SECONDS ?? 3) * 1000;
 
-const shown = (times: Times) => JSON.stringify(times);
-
-describeWith(['rig', 'tmux'], 'a fleet over SSH on which something is killed or unplugged', () => {
-  let rig: Rig;
-  beforeAll(async () => {
-    rig = await openRig({ machines: [{ name: 'mugen', diskMiB: 64 }, { name: 'majin' }] });
-  }, RIG_MS_MAX);
-  afterAll(async () => {
-    await rig?.[Symbol.asyncDispose]();
-  });
-
-  for (const fault of FAULTS) {
-    const { what } = fault;
-    it(
-      `ends every task once, by its own evidence, when ${what}`,
-      async (context) => {
-        const scene = await aScene(context, rig);
-        const times = await suffer(scene, fault, recordedTasks(TASKS, SECONDS));
-        process.stdout.write(`${what}: ${shown(times)}\n`);
-        await until('nothing of the tasks runs on', async () => (await sleepersOf(scene)) === '');
-      },
-      FAULT_MS_MAX,
-    );
-  }
+describeWith(['rig', 'tmux'], 'a fleet over SSH that loses its link, its room, its clock or its owner', () => {
+  const rig = aRigForAll();
 
   it(
     'works on unseen while its cable is out, says that it does not know, and tells all ends when it is back',
     async (context) => {
-      const scene = await aScene(context, rig, { file: { tasks: { retries: 0 } } });
+      const scene = await aScene(context, rig(), { file: { tasks: { retries: 0 } } });
       const tasks = recordedTasks(12, 4);
       await submitTo(scene, tasks);
       await untilRunning(scene, 6);
@@ -75,7 +48,7 @@ describeWith(['rig', 'tmux'], 'a fleet over SSH on which something is killed or 
   it(
     'parks what runs on a machine that is gone for good, with exit 3, and a person’s word or its return settles it',
     async (context) => {
-      const scene = await aScene(context, rig, { file: { lostAfter: '3s' } });
+      const scene = await aScene(context, rig(), { file: { lostAfter: '3s' } });
       const { fleet, victim } = scene;
       const tasks = recordedTasks(18, 15, 'gone');
       await submitTo(scene, tasks);
@@ -110,7 +83,7 @@ describeWith(['rig', 'tmux'], 'a fleet over SSH on which something is killed or 
   it(
     'loses no end on a machine whose home is full, gives the work to others, and says why',
     async (context) => {
-      const scene = await aScene(context, rig);
+      const scene = await aScene(context, rig());
       const tasks = recordedTasks(TASKS, 2);
       await submitTo(scene, tasks);
       await untilRunning(scene, 6);
@@ -131,7 +104,7 @@ describeWith(['rig', 'tmux'], 'a fleet over SSH on which something is killed or 
     'keeps its limits and loses nothing while the clock of the machine’s programs jumps back three hours and on by a day',
     async (context) => {
       const clock = '/var/tmp/clock';
-      const { victim } = { victim: rig.machine('mugen') };
+      const victim = rig().machine('mugen');
       const jump = (by: string) => victim.exec(['sh', '-c', 'echo "$1" >"$2" && chmod 644 "$2"', 'jump', by, clock]);
       // The node program cleans its environment: what loads the clock stands in the place of its shell.
       const shell = [
@@ -147,7 +120,7 @@ describeWith(['rig', 'tmux'], 'a fleet over SSH on which something is killed or 
       await jump('+0');
       await victim.exec(['bash', '-c', `${lay}; ${first}`, 'clock', profile, shell.join('\n')]);
       try {
-        const scene = await aScene(context, rig);
+        const scene = await aScene(context, rig());
         const tasks = recordedTasks(TASKS, 4).map((task) => ({ ...task, timeout: '60s' }));
         const begunAt = Date.now();
         await submitTo(scene, tasks);
@@ -174,7 +147,7 @@ describeWith(['rig', 'tmux'], 'a fleet over SSH on which something is killed or 
   it(
     'loses nothing when the disk of its ledger is full: it says so, and goes on when there is room and a controller again',
     async (context) => {
-      const scene = await aScene(context, rig, { before: (fleet) => mountSmall(context, fleet.state) });
+      const scene = await aScene(context, rig(), { before: (fleet) => mountSmall(context, fleet.state) });
       const { fleet } = scene;
       const tasks = recordedTasks(TASKS, 4);
       await submitTo(scene, tasks);
@@ -192,7 +165,7 @@ describeWith(['rig', 'tmux'], 'a fleet over SSH on which something is killed or 
   it(
     'obeys one controller only: one that was frozen while a copy of its ledger took the nodes over is refused by them',
     async (context) => {
-      const scene = await aScene(context, rig);
+      const scene = await aScene(context, rig());
       const { fleet, controller } = scene;
       const tasks = recordedTasks(18, 8);
       await submitTo(scene, tasks);
@@ -246,9 +219,4 @@ async function controllerPid(fleet: Scene['fleet']): Promise<number> {
   const { controller } = await statusOf(fleet);
   if (!controller) throw new Error('no controller');
   return controller.pid;
-}
-
-/** What tasks left behind on the victim and still runs. */
-async function sleepersOf(scene: Scene): Promise<string> {
-  return onVictim(scene, 'pgrep -f "^sleep 300$" || :');
 }

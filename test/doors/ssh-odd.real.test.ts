@@ -3,12 +3,11 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Results } from '../../controller/operations/results.ts';
 import { until } from '../bootstrap/ground.ts';
-import { openRig, type Rig } from '../rig/rig.ts';
+import { openRig, RIG_MS_MAX, type Rig } from '../rig/rig.ts';
 import { describeWith } from '../support/capability.ts';
 import { aFleetAfar, untilReady } from './afar.ts';
 import { screenOf, statusOf, submit, tasksText } from './person.ts';
 
-const RIG_MS_MAX = 600_000;
 /** Of the controller, while all this goes through it. */
 const RSS_MIB_MAX = 150;
 

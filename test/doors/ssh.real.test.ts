@@ -1,14 +1,12 @@
 import { afterAll, beforeAll, expect, it, type TestContext } from 'vitest';
 import { Results } from '../../controller/operations/results.ts';
 import { until } from '../bootstrap/ground.ts';
-import { openRig, type Rig } from '../rig/rig.ts';
+import { openRig, RIG_MS_MAX, type Rig } from '../rig/rig.ts';
 import { describeWith, program } from '../support/capability.ts';
 import { ROOT } from '../support/sources.ts';
 import { aFleetAfar, toolBind, toolPath, tracesOn, untilReady } from './afar.ts';
 import { anEndpoint } from './endpoint.ts';
 import { agentsIn, screenOf, statusOf, tasksText } from './person.ts';
-
-const RIG_MS_MAX = 600_000;
 
 /** Kinds whose model is the one of the test, on this machine, through a tunnel. */
 async function kindsAfar(context: TestContext) {

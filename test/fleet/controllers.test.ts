@@ -4,8 +4,8 @@ import { inTransaction } from '../../controller/ledger/ledger.ts';
 import { readAgents, readTask } from '../../controller/ledger/read.ts';
 import { acceptTasks } from '../../controller/ledger/tasks.ts';
 import { createPretendNode, type PretendNode } from '../../controller/transport/pretend.ts';
-import { createChance } from '../stories/draw.ts';
 import { aFleet, aNode } from '../support/builders.ts';
+import { createChance } from '../support/chance.ts';
 import { createClock, type SimulatedClock } from '../support/clock.ts';
 import { type Controller, openController } from '../support/world.ts';
 

@@ -2,6 +2,7 @@ import type { AttemptView, UsageTotal } from '../../controller/ledger/view.ts';
 import { describePast, type Past, type Report } from '../../controller/operations/account.ts';
 import type { PastTask } from '../../controller/operations/history.ts';
 import { FAULT_OF, type Verdict } from '../../controller/task/attempt.ts';
+import { createChance } from '../support/chance.ts';
 
 export const BEGAN = Date.UTC(2026, 10, 21, 9, 30, 0);
 
@@ -78,18 +79,9 @@ export function aReport(different: Partial<Past> = {}): Report {
   });
 }
 
-/** Numbers from 0 to 1, always the same. */
-function chance(): () => number {
-  let state = 42;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
-
 /** A run as a fleet does it: the agent that is free first takes the next task, what ends badly is tried again. */
 export function aRun({ tasks: count, agents, nodes, seconds, badOfTen = 2 }: SampleSetting): Report {
-  const draw = chance();
+  const draw = createChance(42).next;
   const free = Array.from({ length: agents }, (_, index) => ({ number: index + 1, at: BEGAN + draw() * 400 }));
   const waiting = Array.from({ length: count }, (_, index) => ({ index, ordinal: 1, ready: BEGAN }));
   const tasks: PastTask[] = [];

@@ -7,14 +7,13 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { have } from '../support/capability.ts';
 import { must } from './command.ts';
 import { narrowed } from './inside.ts';
-import { type Ended, type Machine, openRig, type Rig, rigLack } from './rig.ts';
+import { type Ended, type Machine, openRig, RIG_MS_MAX, type Rig, rigLack } from './rig.ts';
 import { until } from './until.ts';
 
 const lack = rigLack() ?? (have('rig') ? undefined : 'the disk of its machines could not be made');
 const title = (text: string) => (lack === undefined ? text : `${text} (needs the rig: ${lack.replace(/[()]/g, '')})`);
 
 /** The first rig on a machine builds the disk that all begin with. */
-const FIRST_MS_MAX = 20 * 60_000;
 const LOST_MS_MAX = 30_000;
 
 const said = ({ code, stdout, stderr }: Ended) => ({ code, said: stdout.trim(), complained: stderr.trim() });
@@ -53,7 +52,7 @@ describe.skipIf(lack !== undefined)(title('a machine of the rig'), () => {
     const odd = { name: 'majin', user: 'deploy', shell: '/usr/bin/fish', home: '/home/de ploy' };
     rig = await openRig({ machines: [{ name: 'mugen', diskMiB: 24 }, odd], binds });
     [mugen, majin] = [rig.machine('mugen'), rig.machine('majin')];
-  }, FIRST_MS_MAX);
+  }, RIG_MS_MAX);
   afterAll(async () => {
     await rig?.[Symbol.asyncDispose]();
   });
@@ -226,7 +225,7 @@ async function openElsewhere(order: string) {
 
 describe.skipIf(lack !== undefined)(title('a rig'), () => {
   it('stands beside another without meeting it, and leaves nothing when it is closed', {
-    timeout: FIRST_MS_MAX,
+    timeout: RIG_MS_MAX,
   }, async () => {
     await using one = await openRig({ machines: [] });
     const two = await openRig({ machines: [{ name: 'mugen', diskMiB: 16 }] });
@@ -244,13 +243,13 @@ describe.skipIf(lack !== undefined)(title('a rig'), () => {
     expect((await tracesOf(one)).length).toBeGreaterThan(3);
   });
 
-  it('goes when whoever opened it is killed, machines and all', { timeout: FIRST_MS_MAX }, async () => {
+  it('goes when whoever opened it is killed, machines and all', { timeout: RIG_MS_MAX }, async () => {
     const lost = await openElsewhere(`{ machines: [{ name: 'mugen', diskMiB: 16 }] }`);
     await lost.kill();
     await until('its guard has removed it', async () => (await tracesOf(lost)).length === 0, 2 * LOST_MS_MAX);
   });
 
-  it('is removed by the next when its guard was killed too', { timeout: FIRST_MS_MAX }, async () => {
+  it('is removed by the next when its guard was killed too', { timeout: RIG_MS_MAX }, async () => {
     const lost = await openElsewhere('{ machines: [] }');
     const guards = lines(await must(['ps', '-o', 'pid=,args=', '--ppid', String(lost.pid)]));
     const guard = Number(

@@ -34,6 +34,9 @@ export interface Rig extends AsyncDisposable {
   machine(name: string): Machine;
 }
 
+/** How long a test waits for a rig; the first one may have to build the image. */
+export const RIG_MS_MAX = 20 * 60_000;
+
 /** Boots these machines; done when all take logins. Builds the image first where it is not there: minutes, once. */
 export async function openRig(order: RigOrder): Promise<Rig> {
   const image = await ensureImage();

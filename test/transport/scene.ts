@@ -86,10 +86,14 @@ export function knownHosts(context: TestContext, sshd: Sshd, ...lines: readonly 
   return path;
 }
 
-/** A way to an sshd that can fall silent: nothing is closed, nothing passes. */
+/**
+ * A way to an sshd that can fall silent: nothing is closed, nothing passes. It can be slow as a busy machine is: what
+ * the sshd says is kept for `batchMs` and then comes at once.
+ */
 export async function aRelay(context: TestContext, sshd: Sshd) {
   const sockets = new Set<Socket>();
   let isSilent = false;
+  let batchMs = 0;
   const server = createServer((near) => {
     const far = connect({ host: sshd.host, port: sshd.port });
     for (const [from, to] of [
@@ -97,7 +101,16 @@ export async function aRelay(context: TestContext, sshd: Sshd) {
       [far, near],
     ] as const) {
       sockets.add(from);
-      from.on('data', (chunk) => void (isSilent || to.write(chunk)));
+      let batch: Buffer[] = [];
+      const pass = () => {
+        if (!isSilent && !to.destroyed) to.write(Buffer.concat(batch));
+        batch = [];
+      };
+      from.on('data', (chunk) => {
+        if (batch.push(chunk) > 1) return;
+        if (batchMs === 0 || from === near) pass();
+        else setTimeout(pass, batchMs);
+      });
       from.on('error', () => {});
       from.on('close', () => isSilent || to.destroy());
     }
@@ -115,6 +128,9 @@ export async function aRelay(context: TestContext, sshd: Sshd) {
     address: { host: '127.0.0.1', port: place.port, knownHosts: path },
     fallSilent: () => {
       isSilent = true;
+    },
+    batch: (ms: number) => {
+      batchMs = ms;
     },
   };
 }
