@@ -65,7 +65,9 @@ export async function closeRun({ number, guard }: Run): Promise<void> {
 
 /** Its input ends with this process, however that dies; it stands outside of the groups it may have to end. */
 function postGuard(): ChildProcess {
-  const words = ['-c', 'read -r _; exec "$@"', 'rig-guard', process.execPath, GUARD];
+  // The input ends a little before the process does, and what lives is not taken for dead.
+  const wait = 'read -r _; for _ in {1..100}; do [ -e "/proc/$1" ] || break; sleep 0.1; done; shift; exec "$@"';
+  const words = ['-c', wait, 'rig-guard', String(process.pid), process.execPath, GUARD];
   const guard = spawn('bash', words, { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
   guard.unref();
   (guard.stdin as Socket | null)?.unref();
