@@ -1,4 +1,3 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from 'vitest';
@@ -6,7 +5,9 @@ import { list } from '../../controller/operations/list.ts';
 import { Results } from '../../controller/operations/results.ts';
 import { until } from '../bootstrap/ground.ts';
 import { describeWith } from '../support/capability.ts';
-import { aPerson, killIfThere, type Person, processesOf, statusOf, tasksText, windowsOf, wordsOf } from './person.ts';
+import { createChance } from '../support/chance.ts';
+import { aPerson, type Person, processesOf, statusOf, tasksText, windowsOf, wordsOf } from './person.ts';
+import { type Part, readIfThere, strike } from './strike.ts';
 
 const SEED = 20_261;
 const TASKS = 60;
@@ -18,29 +19,10 @@ const LIFE_MS_MAX = 1500;
 const STRIKE_MS_MAX = 300;
 const AGENTS = 6;
 
-/** A generator of numbers from 0 up to 1, the same for the same seed. */
-function generator(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 const evidenceOf = ({ desk }: Person) => {
-  const text = read(join(desk, 'evidence'));
+  const text = readIfThere(join(desk, 'evidence'));
   return text.split('\n').filter((line) => line !== '');
 };
-
-function read(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return ''; // not there yet, or not any more
-  }
-}
 
 /** Each writes its id when it has worked, and leaves a process behind that nobody asked for. */
 function tasks({ desk }: Person, from: number, count: number, random: () => number) {
@@ -49,49 +31,6 @@ function tasks({ desk }: Person, from: number, count: number, random: () => numb
     const seconds = (0.2 + 0.3 * random()).toFixed(2);
     return { id, run: `setsid sleep 300 & sleep ${seconds}; echo ${id} >> ${desk}/evidence` };
   });
-}
-
-interface RunningAttempt {
-  task: string;
-  tool: number;
-  worker: number;
-}
-
-/** What runs now by the node's folders; a process id that went to somebody else is not believed. */
-function runningAttempts({ root }: Person): RunningAttempt[] {
-  const open = join(root, 'open');
-  return (existsSync(open) ? readdirSync(open) : []).flatMap((agent) => {
-    const attempt = read(join(open, agent)).split(' ')[0] ?? '';
-    const [, own = '', , , claimed = ''] = read(join(root, 'attempts', attempt)).split('\n');
-    const tool = Number(own.split(' ')[0]);
-    const worker = Number(/^worker (\d+) /.exec(claimed)?.[1]);
-    const marks = read(`/proc/${tool}/environ`);
-    const task = /(?:^|\0)FLEET_TASK=([^\0]+)/.exec(marks)?.[1];
-    if (!tool || !worker || task === undefined || !marks.includes(`FLEET_ATTEMPT=${attempt}\0`)) return [];
-    return [{ task, tool, worker }];
-  });
-}
-
-/**
- * Kills the tool or the worker of an attempt that has certainly not written its line yet: the tool is stopped first,
- * then looked at. Gives the task's id, or undefined when there was none to be had.
- */
-function killOne(person: Person, what: 'tool' | 'worker'): string | undefined {
-  for (const attempt of runningAttempts(person)) {
-    killIfThere(attempt.tool, 'SIGSTOP');
-    const isStopped = / T /.test(read(`/proc/${attempt.tool}/stat`));
-    if (isStopped && !evidenceOf(person).includes(attempt.task)) {
-      killIfThere(attempt[what]);
-      return attempt.task;
-    }
-    killIfThere(attempt.tool, 'SIGCONT');
-  }
-  return undefined;
-}
-
-function killByFile({ root }: Person, file: string): boolean {
-  const pid = Number(read(join(root, file)).split(' ')[0]);
-  return pid > 0 && wordsOf(pid).includes('fleet-node') && killIfThere(pid);
 }
 
 /** Asks the status again and again and holds it against what is known otherwise. */
@@ -120,16 +59,6 @@ async function watch(person: Person, progress: { accepted: number; isOver: boole
   return seen;
 }
 
-type Part = 'tool' | 'worker' | 'serve' | 'sweep' | 'tmux';
-
-/** Kills a part now. False when there was none that may be killed; the task's id where it costs one an attempt. */
-function strike(person: Person, part: Part): string | boolean {
-  if (part === 'tool' || part === 'worker') return killOne(person, part) ?? false;
-  if (part !== 'tmux') return killByFile(person, `${part}.pid`);
-  const server = Number(windowsOf(person)[0]?.server ?? 0);
-  return server > 0 && killIfThere(server);
-}
-
 /** Kills the first of these parts, waiting a little for one that may be killed, else any that is there. */
 async function strikeSoon(
   person: Person,
@@ -139,8 +68,8 @@ async function strikeSoon(
   for (;;) {
     const isLate = performance.now() > limit;
     for (const part of isLate ? parts : parts.slice(0, 1)) {
-      const cost = strike(person, part);
-      if (cost !== false) return { part, cost };
+      const hit = strike(person, part, { mayDie: ({ task }) => !evidenceOf(person).includes(task) });
+      if (hit !== false) return { part, cost: hit === true || hit.task };
     }
     if (isLate) return undefined;
     await delay(10);
@@ -170,7 +99,7 @@ async function killAll(person: Person, random: () => number, onKill: (kill: numb
 
 describeWith(['tmux'], 'a fleet whose every part is killed', () => {
   it(`loses nothing and runs nothing twice over ${CONTROLLER_KILLS} kills of its controller, and says only what it knows`, async (context) => {
-    const random = generator(SEED);
+    const random = createChance(SEED).next;
     const person = await aPerson(context, { agents: AGENTS });
     const progress = { accepted: 0, isOver: false };
     const submit = async (from: number) => {

@@ -14,6 +14,7 @@ import {
   type Person,
   processesOf,
   submit,
+  tasksText,
   untilStatus,
   untilThere,
   windowsOf,
@@ -56,6 +57,8 @@ describeWith(['tmux'], 'fleet remove', () => {
   it('leaves nothing on the node: no folder, no window, no process; and says what it was', async (context) => {
     const person = await aPerson(context, { agents: 2 });
     await setUp(person, 2);
+    const input = tasksText([{ id: 'one', run: 'true' }]); // what has ended and is known is nothing that hinders
+    expect(await person.begin(['run', '-'], { input }).ended).toMatchObject({ exit: 0 });
     expect(existsSync(person.root)).toBe(true);
     const preview = await person.fleet('remove', 'here', '--dry-run');
     expect(preview).toMatchObject({ exit: 0, out: '' });

@@ -28,13 +28,13 @@ if [ -d /run/systemd/system ] && command -v loginctl >/dev/null 2>&1; then
   for what in $(limit 5 loginctl show-user -p KillUserProcesses 2>/dev/null); do say logind "$what"; done
   [ -e "/var/lib/systemd/linger/$(id -un)" ] && say logind Linger=yes || say logind Linger=no
 fi
-count() { find "$root/$1" -mindepth 1 -maxdepth 1 2>/dev/null | wc -l; }
+count() { find "$root/$1" -mindepth 1 -maxdepth 1 ! -name "$2" 2>/dev/null | wc -l; }
 if [ -d "$root" ]; then
   owner=
   [ -r "$root/owner" ] && read -r owner <"$root/owner"
   windows=$(limit 5 tmux -S "$root/tmux.sock" list-sessions 2>/dev/null | wc -l)
   kib=$(limit 10 du -sk "$root" 2>/dev/null)
-  say kept $(count open) $(count attempts) $(count agents) $windows \${kib%%[!0-9]*}
+  say kept $(cat "$root"/open/* 2>/dev/null | grep -c '^[0-9a-f]') $(count attempts '*.*') $(count agents -) $windows \${kib%%[!0-9]*}
   [ -z "$owner" ] || say owner "$owner"
 fi
 folder() {
