@@ -71,7 +71,10 @@ describe('the language of the house', () => {
   it('leaves no note to do later in the product or its docs', () => {
     const noted = [
       ...texts,
-      ...['docs', 'examples'].flatMap(listFiles).filter(isText).map((path) => ({ path, text: readText(path) })),
+      ...['docs', 'examples']
+        .flatMap(listFiles)
+        .filter(isText)
+        .map((path) => ({ path, text: readText(path) })),
     ];
     expect(noted.filter(({ text }) => /\b(TODO|FIXME|XXX)\b/.test(text)).map(({ path }) => path)).toEqual([]);
   });

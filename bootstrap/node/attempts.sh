@@ -107,6 +107,7 @@ stop_attempt() {
 # ID ATTEMPT: what it left: out (first and last part), err (last part), usage.
 tell_evidence() {
   local files="$FLEET_ROOT/attempts/$2" size
+  end_of "$2" || { refuse "$1" protocol "it has not ended"; return; } # an end that only the journal knows is not one
   if [ -s "$files.out" ] && ! tell_text "$1" out "$files.out"; then
     size=$(stat -c %s "$files.out")
     if [ "$size" -le 262144 ]; then tell_bytes "$1" out base64 -w 0 "$files.out"; else

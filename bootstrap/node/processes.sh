@@ -54,7 +54,7 @@ kill_rest() { # ATTEMPT, and what is known of its tool
   local pid='' start='' group=''
   if [ $# -lt 2 ]; then read_lines "$1"; set -- "$1" "$TOOL"; fi
   read -r pid _ start group <<<"$2"
-  if [ -n "$group" ]; then empty_group "$group"; return; fi
+  if [ -n "$group" ]; then empty_group "$group" "$1"; return; fi
   is_running "$pid" "$start" && kill -KILL -- "-$pid" 2>/dev/null
   for _ in {1..50}; do
     marked_processes "$1"
@@ -66,13 +66,14 @@ kill_rest() { # ATTEMPT, and what is known of its tool
   return 1
 }
 
-# A group and those below it.
+# A group and those below it. GROUP, and the attempt whose rest it is
 empty_group() {
   local rest
   for _ in {1..100}; do
     rest=0
     { read -r _ rest <"$1/cgroup.events"; } 2>/dev/null # its first line is `populated 0` or `populated 1`
     [ "$rest" != 0 ] || return 0
+    [ -z "${2:-}" ] || ! end_of "$2" || return 0 # what is in there by now is the agent's next attempt
     { printf 1 >"$1/cgroup.kill"; } 2>/dev/null
     nap 0.05
   done

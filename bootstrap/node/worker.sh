@@ -2,7 +2,7 @@
 # little for the next attempt: to begin a process for each would cost as much as a short attempt does.
 
 LINGER_SECONDS=10
-ORDER_BYTES_MAX=32768 # what a pipe takes at once
+ORDER_BYTES_MAX=4090 # with its length before it, what a pipe takes in one piece, or not at all
 
 # Waits for a place among the starts in progress. The place is given back at the tool's first output or after 5 s.
 enter_gate() {
@@ -100,8 +100,8 @@ listen_for_orders() {
 take_order() {
   local size text words
   # The rest without a limit: it was written at once, and a limit makes bash look at the clock for each byte.
-  IFS= read -r -t "${1:-$LINGER_SECONDS}" -N 6 -u 8 size && [[ $size =~ ^[0-9]{6}$ ]] &&
-    IFS= read -r -N "$((10#$size))" -u 8 text || return 1
+  IFS= read -r -t "${1:-$LINGER_SECONDS}" -N 6 -u 8 size && [[ $size =~ ^00[0-9]{4}$ ]] &&
+    [ "$((10#$size))" -le "$ORDER_BYTES_MAX" ] && IFS= read -r -N "$((10#$size))" -u 8 text || return 1
   set -f
   # shellcheck disable=SC2206
   words=(${text%%$'\n'*})
@@ -119,7 +119,9 @@ give_order() {
     is_running "$pid" "$start" && [ -p "$folder/orders" ] || return 1
   shift
   text="$1 $2 $3 $4 $5 ${#6} ${#7} ${#8}"$'\n'"$6$7$8"
-  [ "${#text}" -le "$ORDER_BYTES_MAX" ] && printf '%06d%s' "${#text}" "$text" 1<>"$folder/orders" || return 1
+  # Whatever somebody left in the pipe is not ours to wait behind.
+  [ "${#text}" -le "$ORDER_BYTES_MAX" ] &&
+    { ! read -r -t 0 -u 5 && printf '%06d%s' "${#text}" "$text" >&5; } 5<>"$folder/orders" || return 1
   # One that leaves meanwhile may have taken it, or not: then another takes it too, and the claim decides.
   read -r pid start program <"$folder/worker" && [ "$program" = "${FLEET_PROGRAM##*/}" ]
 }

@@ -26,7 +26,11 @@ export function reportText(door: Door, results: Results): string {
     table(['', 'task', 'state', 'agent', 'tries', 'time', 'result'], rows, door.columns),
     '',
     `${tasks.completed} of ${tasks.total} completed${others.length > 0 ? `, ${others.join(', ')}` : ''} in ${formatDuration(seconds)} by ${counted(agents, 'agent')}, efficiency ${Math.round(efficiency * 100)} %`,
-    `${counted(usage.inputTokens + usage.outputTokens, 'token')}: ${usage.inputTokens} in (${usage.cachedTokens} of them cached), ${usage.outputTokens} out, ${counted(usage.responses, 'response')}`,
+    ...(usage.responses === 0
+      ? []
+      : [
+          `${counted(usage.inputTokens + usage.outputTokens, 'token')}: ${usage.inputTokens} in (${usage.cachedTokens} of them cached), ${usage.outputTokens} out, ${counted(usage.responses, 'response')}`,
+        ]),
   ].join('\n');
 }
 

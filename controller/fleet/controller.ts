@@ -66,8 +66,12 @@ export async function control(machine: Machine, setting: ControlSetting): Promis
         },
       });
     } finally {
+      // A greeting that is still under way finds that nobody waits for it, and closes its own link.
+      const sights = [...controller.world.sights.values()];
+      controller.world.sights.clear();
+      for (const { link } of sights) link?.close();
       await controller.settle(SETTLE_MS_MAX);
-      await Promise.allSettled([...controller.world.sights.values()].map(({ transport }) => transport.close()));
+      await Promise.allSettled(sights.map(({ transport }) => transport.close()));
       await controller.ledger.destroy();
     }
   } finally {

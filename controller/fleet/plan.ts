@@ -32,7 +32,7 @@ function decideStarts(
   haunted: ReadonlySet<string>,
 ): Pick<Plan, 'start' | 'waiting'> {
   if (!isStarting(snapshot.state)) {
-    const reason = `the fleet is ${snapshot.state}`;
+    const reason = `waits: the fleet is ${snapshot.state}`;
     return { start: [], waiting: snapshot.ready.slice(0, 200).map(({ id }) => ({ task: id, reason })) };
   }
   const doubt = doubtAfterTakeOver(fleet, observation, haunted);
@@ -46,7 +46,10 @@ function decideStarts(
   );
   const braked = held
     .slice(0, 200)
-    .map(({ id }) => ({ task: id, reason: `the brake holds it: ${fleet.restartsPerMinute} restarts a minute` }));
+    .map(({ id }) => ({
+      task: id,
+      reason: `waits: the brake lets ${fleet.restartsPerMinute} restarts begin in a minute`,
+    }));
   return { start, waiting: [...waiting, ...braked] };
 }
 

@@ -237,6 +237,19 @@ describe.concurrent('a journal that an agent has written into', () => {
     context.expect(await here.ended(attempt)).toMatchObject({ how: 'exited', stop: 'cancelled' });
   });
 
+  test('makes no end: what an attempt left is not told before it has ended', async (context) => {
+    const node = await aNodeWith(context);
+    const here = await node.greet();
+    const attempt = await here.start('echo begun; exec sleep 1000');
+    await here.said(attempt, 'begun');
+    await appendFile(join(node.root, 'journal'), `\nend ${attempt} 001 lost - 0 -\n`);
+    await here.ended(attempt);
+    await context.expect(here.link.evidence(attempt)).rejects.toMatchObject({ code: 'protocol' });
+    await here.link.stop(attempt, 'cancelled');
+    await until('its own end', () => here.records.some((each) => each.is === 'end' && each.stop === 'cancelled'));
+    context.expect((await here.link.evidence(attempt)).out).toBe('begun\n');
+  });
+
   test('or taken away loses no end: the folders hold it, until it is acknowledged', async (context) => {
     const node = await aNodeWith(context);
     const here = await node.greet();

@@ -67,6 +67,34 @@ async function endBy(ending: Ending, here: Here, attempt: string) {
 
 type Here = Awaited<ReturnType<Awaited<ReturnType<typeof aNodeWith>>['greet']>>;
 
+describe.concurrent('an agent’s next attempt', () => {
+  test('is not ended for what the one before it did not want to end', async (context) => {
+    const here = await (await aNodeWith(context)).greet();
+    const agents = [1, 2, 3, 4, 5, 6, 7, 8];
+    const ends = await Promise.all(
+      agents.map(async (agent) => {
+        const stubborn = await here.start(`trap '' TERM; echo begun; while :; do sleep 0.2; done`, { agent });
+        await here.said(stubborn, 'begun');
+        await here.link.stop(stubborn, 'cancelled');
+        await here.ended(stubborn);
+        return here.ended(await here.start('sleep 0.3; exit 7', { agent }));
+      }),
+    );
+    context.expect(ends.map(({ exit }) => exit)).toEqual(agents.map(() => 7));
+  });
+
+  test('begins though somebody has written into the pipe that brings it', async (context) => {
+    const node = await aNodeWith(context);
+    const here = await node.greet();
+    context.expect(await here.ended(await here.start('exit 3'))).toMatchObject({ exit: 3 });
+    const pipe = join(node.root, 'agents/001/orders');
+    for (const text of ['999999', 'hello\n', 'x'.repeat(60_000)]) {
+      await writeFile(pipe, text);
+      context.expect(await here.ended(await here.start('exit 4'))).toMatchObject({ how: 'exited', exit: 4 });
+    }
+  });
+});
+
 describe.concurrent('limits', () => {
   test('end an attempt that is silent for too long, and not one that talks', async (context) => {
     const here = await (await aNodeWith(context)).greet();

@@ -70,7 +70,7 @@ describe('a plan', () => {
     (state) => {
       const decided = plan({ snapshot: { state, ready: [task('t1')] } });
       expect(decided.start).toEqual([]);
-      expect(decided.waiting).toEqual([{ task: 't1', reason: `the fleet is ${state}` }]);
+      expect(decided.waiting).toEqual([{ task: 't1', reason: `waits: the fleet is ${state}` }]);
     },
   );
 });
@@ -142,7 +142,7 @@ describe('the brake', () => {
     const ready = [...['r1', 'r2'].map((id) => task(id, { isRestart: true })), task('new')];
     const decided = plan({ fleet, snapshot: { ready, restartsLastMinute: 2 } });
     expect(decided.start.map((step) => step.task.id)).toEqual(['r1', 'new']);
-    expect(decided.waiting).toEqual([{ task: 'r2', reason: 'the brake holds it: 3 restarts a minute' }]);
+    expect(decided.waiting).toEqual([{ task: 'r2', reason: 'waits: the brake lets 3 restarts begin in a minute' }]);
   });
 });
 
