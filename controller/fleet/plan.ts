@@ -44,12 +44,10 @@ function decideStarts(
     freeAgents(fleet, desired, observation, snapshot, haunted),
     homesOf(fleet, desired, observation),
   );
-  const braked = held
-    .slice(0, 200)
-    .map(({ id }) => ({
-      task: id,
-      reason: `waits: the brake lets ${fleet.restartsPerMinute} restarts begin in a minute`,
-    }));
+  const braked = held.slice(0, 200).map(({ id }) => ({
+    task: id,
+    reason: `waits: the brake lets ${fleet.restartsPerMinute} restarts begin in a minute`,
+  }));
   return { start, waiting: [...waiting, ...braked] };
 }
 
