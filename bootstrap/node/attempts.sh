@@ -168,6 +168,7 @@ acknowledge() {
 prune_attempts() {
   local old attempt gone=()
   ACKNOWLEDGED=0
+  : >"$FLEET_ROOT/serve.log"
   old=("$FLEET_ROOT"/attempts/*-????????????)
   [ "${#old[@]}" -gt "$ATTEMPTS_KEPT" ] || return 0
   for attempt in "${old[@]:0:${#old[@]}-ATTEMPTS_KEPT}"; do # UUIDv7: names sort by time

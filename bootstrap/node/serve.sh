@@ -13,7 +13,7 @@ serve() { # BOOT, when it came here through a scope of its own
   trap 'leave' EXIT
   trap 'exit 0' TERM HUP INT
   # From here on what goes wrong in words of the shell is nobody's but a curious person's.
-  if { : >"$FLEET_ROOT/serve.log"; } 2>/dev/null; then exec 2>"$FLEET_ROOT/serve.log"; fi
+  if { : >>"$FLEET_ROOT/serve.log"; } 2>/dev/null; then exec 2>>"$FLEET_ROOT/serve.log"; fi
   printf 'H %s %s\n' "$PROTOCOL" "$BASHPID"
   while read_bytes 6 && [[ $REPLY =~ ^[0-9]{6}$ ]] && read_bytes "$((10#$REPLY))"; do
     set -f

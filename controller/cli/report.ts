@@ -51,7 +51,7 @@ export function statusText(door: Door, status: Status): string {
   const { controller, tasks } = status;
   const counts = Object.entries(tasks).flatMap(([state, count]) => (count > 0 ? [`${count} ${state}`] : []));
   const head = [
-    `${status.fleet} is ${status.state}; ${controller ? `controller ${controller.pid} on ${controller.host} since ${controller.since}` : 'no controller runs'}`,
+    `${status.fleet} is ${status.state}; ${controller ? `controller ${controller.pid} on ${controller.host} since ${controller.since}` : 'no controller runs: what runs goes on, nothing new begins until fleet start'}`,
     `tasks: ${counts.join(', ') || 'none'}${status.intentsWaiting > 0 ? `; ${counted(status.intentsWaiting, 'intent waits', 'intents wait')}` : ''}`,
     ...(status.unplaced > 0 ? [`${counted(status.unplaced, 'agent fits', 'agents fit')} nowhere: fleet explain`] : []),
   ];

@@ -4,7 +4,7 @@ import { findAgent } from '../../controller/cli/naming.ts';
 import { openReader } from '../../controller/ledger/sqlite.ts';
 import { OPERATIONS } from '../../controller/operations/index.ts';
 import { describeWith } from '../support/capability.ts';
-import { agentsIn, aPerson, countOf, type Person, submit, untilStatus, untilThere } from './person.ts';
+import { agentsIn, aPerson, countOf, type Person, showOf, submit, untilStatus, untilThere } from './person.ts';
 
 /** The agent that `fleet attach` would open, or what it says instead. */
 async function attached({ state, name }: Person, word: string): Promise<unknown> {
@@ -52,6 +52,17 @@ describeWith(['tmux'], 'what a person types', () => {
       /^2 fleet: there is no agent nobody, and no task or node.*\n.*Agents are 1-2/,
     );
     expect(await refused('77')).toMatch(/^2 fleet: there is no agent 77/);
+  });
+
+  it('a second time, with the same tasks, runs nothing anew, and says so', async (context) => {
+    const person = await aPerson(context, { agents: 1 });
+    const input = 'tasks: [{ id: once, run: "echo ran >> ran" }]';
+    const first = await person.begin(['run', '-'], { input }).ended;
+    expect(first).toMatchObject({ exit: 0, err: expect.not.stringContaining('before') });
+    const again = await person.begin(['run', '-'], { input }).ended;
+    expect(again).toMatchObject({ exit: 0, err: expect.stringContaining('1 task was handed in before') });
+    expect(again.err).toContain('fleet retry once, or another id');
+    expect((await showOf(person, 'once')).attempts).toHaveLength(1);
   });
 
   it('for one thing is understood by show, logs and explain alike; a task’s id is never taken for an agent', async (context) => {

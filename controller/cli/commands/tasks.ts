@@ -1,8 +1,6 @@
-import { createHash } from 'node:crypto';
 import { parseDuration } from '../../clock.ts';
 import type { Fleet } from '../../config/fleet.ts';
 import type { Flags } from '../../config/load.ts';
-import { loadTasks } from '../../config/plan.ts';
 import { FleetError, printable } from '../../errors.ts';
 import { obeyOnce } from '../../fleet/run.ts';
 import { newId } from '../../fleet/world.ts';
@@ -11,9 +9,7 @@ import { readHolder } from '../../ledger/lock.ts';
 import { readAgents, readTasks } from '../../ledger/read.ts';
 import type { Results } from '../../operations/results.ts';
 import { results } from '../../operations/results.ts';
-import { refuseUnknownKinds } from '../../operations/submit.ts';
-import { layersOf } from '../../task/graph.ts';
-import { nameApart, type Plan } from '../../task/plan-file.ts';
+import type { Plan } from '../../task/plan-file.ts';
 import type { Door, GlobalOptions } from '../door.ts';
 import { followTasks } from '../follow.ts';
 import { handIn, noController } from '../hand-in.ts';
@@ -22,6 +18,7 @@ import { openContext, readFleet } from '../session.ts';
 import { counted } from '../words.ts';
 import { control, obey } from './control.ts';
 import { placeReports, writeReports } from './report.ts';
+import { printLayers, readPlan, sayKnown } from './submit.ts';
 
 const LOOK_MS = 100;
 
@@ -49,22 +46,11 @@ export async function runTasks(door: Door, files: readonly string[], options: Ru
     : runAlone(door, fleet, plan, options, readAgain);
 }
 
-async function readPlan(door: Door, files: readonly string[]): Promise<Plan> {
-  const plan = await loadTasks({ paths: files, cwd: door.cwd, stdin: door.stdin });
-  return nameApart(plan, (text) => createHash('sha256').update(text).digest('hex').slice(0, 6));
-}
-
-function printLayers(door: Door, { tasks }: Plan): number {
-  const layers = layersOf(new Map(tasks.map(({ id, needs }) => [id, needs ?? []])));
-  layers.forEach((layer, index) => {
-    door.out(`layer ${index + 1}: ${layer.join(', ')}\n`);
-  });
-  return 0;
-}
-
 async function runJoined(door: Door, fleet: Fleet, plan: Plan, options: RunOptions): Promise<number> {
   const ids = plan.tasks.map(({ id }) => id);
-  if ((await handIn(door, fleet, 'submit', { tasks: plan.tasks })) === null) throw noController('submit');
+  const answer = await handIn(door, fleet, 'submit', { tasks: plan.tasks });
+  if (answer === null) throw noController('submit');
+  sayKnown(door, answer);
   door.say(`${counted(ids.length, 'task')} handed in to the controller that runs; Ctrl-C leaves them running.`);
   return waitFor(door, fleet, ids, options);
 }
@@ -151,29 +137,7 @@ async function submitOnce(
     throw new FleetError(result.error.code as FleetError['code'], result.error.message, {
       ...(result.error.hint ? { hint: result.error.hint } : {}),
     });
-}
-
-export interface SubmitOptions extends GlobalOptions {
-  json?: boolean;
-  dryRun?: boolean;
-}
-
-/** `fleet submit FILE…|-`: hands in, with or without a controller. */
-export async function submitTasks(door: Door, files: readonly string[], options: SubmitOptions): Promise<number> {
-  const fleet = await readFleet(door, options);
-  const plan = await readPlan(door, files);
-  if (options.dryRun) return printLayers(door, plan);
-  refuseUnknownKinds(plan.tasks, fleet);
-  const answer = await handIn(door, fleet, 'submit', { tasks: plan.tasks });
-  const ids = plan.tasks.map(({ id }) => id);
-  if (options.json) door.out(`${JSON.stringify(answer ?? { waiting: ids })}\n`);
-  else
-    door.say(
-      answer === null
-        ? `${counted(ids.length, 'task is kept', 'tasks are kept')}: no controller runs; fleet start takes up what waits.`
-        : `${counted(ids.length, 'task')} handed in: ${ids.slice(0, 3).join(', ')}${ids.length > 3 ? ', …' : ''}`,
-    );
-  return 0;
+  sayKnown(door, result.output);
 }
 
 export interface WaitOptions extends GlobalOptions {

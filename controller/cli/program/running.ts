@@ -1,7 +1,8 @@
 import { Option } from 'commander';
 import type { StartOptions } from '../commands/control.ts';
 import type { RehearseOptions } from '../commands/rehearse.ts';
-import type { RunOptions, SubmitOptions, WaitOptions } from '../commands/tasks.ts';
+import type { SubmitOptions } from '../commands/submit.ts';
+import type { RunOptions, WaitOptions } from '../commands/tasks.ts';
 import type { Door } from '../door.ts';
 import { type Add, agentCount, DRY_RUN, JSON_FLAG, REPORT_FLAG, wholeNumber } from './flag.ts';
 
@@ -59,7 +60,7 @@ export function declareTasks(add: Add, door: Door): void {
     .exit(1, 'a task failed or was cancelled')
     .exit(3, 'the time was up, or a task is parked');
   add('submit', 'Hands tasks in, with or without a controller', async ([files, options]) =>
-    (await import('../commands/tasks.ts')).submitTasks(door, files as string[], options as SubmitOptions),
+    (await import('../commands/submit.ts')).submitTasks(door, files as string[], options as SubmitOptions),
   )
     .argument('<files...>', 'task files or folders, or - for standard input')
     .option(...DRY_RUN)
