@@ -96,12 +96,11 @@ const nudged = new WeakSet<World>();
 export function nudge(world: World): void {
   if (nudged.has(world)) return;
   nudged.add(world);
-  world.track(
-    world.clock.sleep(NUDGE_MS).then(() => {
-      nudged.delete(world);
-      world.wake();
-    }),
-  );
+  // Not tracked: a controller that ends waits for what it has begun, and this is only a wish to look again.
+  void world.clock.sleep(NUDGE_MS).then(() => {
+    nudged.delete(world);
+    world.wake();
+  });
 }
 
 /** Under which name `asked` holds that an attempt was told to end. */

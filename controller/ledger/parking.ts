@@ -61,7 +61,7 @@ export async function unparkAttempts(tx: Writing, attempts: readonly string[], n
 }
 
 /** Attempts of these tasks that have not ended, as far as anybody knows. */
-async function openOf(tx: Writing, tasks: readonly string[]): Promise<{ id: string; task: string; node: string }[]> {
+async function openOf(tx: Ledger, tasks: readonly string[]): Promise<{ id: string; task: string; node: string }[]> {
   const rows: { id: string; task: string; node: string }[] = [];
   for (const task of tasks)
     rows.push(
@@ -76,7 +76,7 @@ async function openOf(tx: Writing, tasks: readonly string[]): Promise<{ id: stri
 }
 
 /** Where something may still run, and how many attempts. */
-export async function countOpen(ledger: Ledger | Writing): Promise<Map<string, number>> {
+export async function countOpen(ledger: Ledger): Promise<Map<string, number>> {
   const rows = await ledger
     .selectFrom('attempt')
     .select(['node', (of) => of.fn.countAll().as('count')])
@@ -87,7 +87,7 @@ export async function countOpen(ledger: Ledger | Writing): Promise<Map<string, n
 }
 
 /** Throws unless nothing of these tasks may still run. */
-export async function refuseOpen(tx: Writing, tasks: readonly string[]): Promise<void> {
+export async function refuseOpen(tx: Ledger, tasks: readonly string[]): Promise<void> {
   const open = await openOf(tx, tasks);
   if (open.length === 0) return;
   const list = open

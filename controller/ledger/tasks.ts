@@ -3,7 +3,7 @@ import { FleetError } from '../errors.ts';
 import type { TaskSpec, TaskState } from '../task/task.ts';
 import type { FleetEvent } from './event.ts';
 import { laneOf } from './lane.ts';
-import { record, type Writing } from './ledger.ts';
+import { type Ledger, record, type Writing } from './ledger.ts';
 import { explainBlocked, isBadEnd, needsReason, parkDependents, unparkDependents } from './needs.ts';
 import { buryOpen, refuseOpen } from './parking.ts';
 
@@ -106,7 +106,7 @@ function taskRow(spec: AcceptedTask, states: ReadonlyMap<string, { state: string
   };
 }
 
-async function statesOf(tx: Writing, ids: readonly string[]): Promise<Map<string, { state: string; hash: string }>> {
+async function statesOf(tx: Ledger, ids: readonly string[]): Promise<Map<string, { state: string; hash: string }>> {
   const found = new Map<string, { state: string; hash: string }>();
   for (const batch of batches([...new Set(ids)])) {
     const rows = await tx
@@ -192,15 +192,13 @@ function refuseUnknown(ids: readonly string[], states: ReadonlyMap<string, unkno
     });
 }
 
-/**
- * Queues what failed, was cancelled or is parked once more, with fresh counters. What may still run on a node that is
- * not heard is refused, unless a person says `isDead`.
- */
-export async function retryTasks(tx: Writing, ids: readonly string[], now: number, isDead = false): Promise<string[]> {
-  const states = await statesOf(tx, ids);
+const RETRYABLE: readonly string[] = ['failed', 'cancelled', 'parked'];
+
+/** Throws unless all of these may be tried again: they have ended badly, and nothing of them may still run. */
+export async function refuseRetry(ledger: Ledger, ids: readonly string[], isDead: boolean): Promise<void> {
+  const states = await statesOf(ledger, ids);
   refuseUnknown(ids, states);
-  const retryable = ['failed', 'cancelled', 'parked'];
-  const wrong = ids.filter((id) => !retryable.includes(states.get(id)?.state ?? ''));
+  const wrong = ids.filter((id) => !RETRYABLE.includes(states.get(id)?.state ?? ''));
   if (wrong.length > 0) {
     const list = wrong
       .slice(0, 20)
@@ -210,7 +208,16 @@ export async function retryTasks(tx: Writing, ids: readonly string[], now: numbe
       hint: 'Name only those; fleet list tasks shows the state of each.',
     });
   }
-  await (isDead ? buryOpen(tx, ids, now) : refuseOpen(tx, ids));
+  if (!isDead) await refuseOpen(ledger, ids);
+}
+
+/**
+ * Queues what failed, was cancelled or is parked once more, with fresh counters. What may still run on a node that is
+ * not heard is refused, unless a person says `isDead`.
+ */
+export async function retryTasks(tx: Writing, ids: readonly string[], now: number, isDead = false): Promise<string[]> {
+  await refuseRetry(tx, ids, isDead);
+  if (isDead) await buryOpen(tx, ids, now);
   const waiting: string[] = [];
   for (const id of ids) {
     await tx

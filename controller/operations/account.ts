@@ -2,12 +2,12 @@ import { z } from 'zod';
 import { iso } from '../clock.ts';
 import type { AttemptView, UsageTotal } from '../ledger/view.ts';
 import { scrub } from '../secret.ts';
-import { ATTEMPT_STATES, FAULT_OF, VERDICTS } from '../task/attempt.ts';
+import { FAULT_OF, VERDICTS } from '../task/attempt.ts';
 import { TASK_STATES } from '../task/task.ts';
 import { addUsage, attemptsByTask, type PastTask } from './history.ts';
 import { OUTPUT_VERSION } from './operation.ts';
 import { countAgents, countStates, Results, resultOf, spanOf, TaskResult } from './results.ts';
-import { secondsOf, UsageStatus } from './show.ts';
+import { AttemptStatus, secondsOf, UsageStatus } from './show.ts';
 
 /** What a report says, made from what the ledger holds. */
 
@@ -15,22 +15,11 @@ const LAST_LINES_MAX = 20;
 const LAST_CHARS_MAX = 2_000;
 
 const Fault = z.enum(['none', 'task', 'platform', 'wait', 'owner', 'person']);
-const AttemptReport = z.object({
-  id: z.string(),
-  task: z.string(),
-  ordinal: z.int(),
-  agent: z.int(),
-  node: z.string(),
-  kind: z.string(),
-  state: z.enum(ATTEMPT_STATES),
-  verdict: z.enum(VERDICTS).nullable(),
+/** As `show` tells of an attempt, and what a report says beside. */
+const AttemptReport = AttemptStatus.omit({ answer: true, conversation: true, startedAt: true }).extend({
   /** Whose fault the verdict is; null while it is open. */
   fault: Fault.nullable(),
-  message: z.string().nullable(),
-  exit: z.int().nullable(),
   beganAt: z.string(),
-  endedAt: z.string().nullable(),
-  seconds: z.number().nullable(),
   /** Since it could begin: its task was handed in, the last need was completed, or the try before ended. */
   waitedSeconds: z.number(),
   tokens: z.int(),

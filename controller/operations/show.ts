@@ -10,7 +10,7 @@ import { TaskStatus, taskStatus } from './list.ts';
 import { type Context, type Look, OUTPUT_VERSION } from './operation.ts';
 import { AgentStatus, agentStatus, NodeStatus, nodeStatus, readSeen } from './status.ts';
 
-const AttemptStatus = z.object({
+export const AttemptStatus = z.object({
   id: z.string(),
   task: z.string(),
   ordinal: z.int(),

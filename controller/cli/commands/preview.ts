@@ -4,11 +4,11 @@ import { FleetError } from '../../errors.ts';
 import { readLastConversation } from '../../ledger/conversation.ts';
 import { readHolder } from '../../ledger/lock.ts';
 import { countOpen } from '../../ledger/parking.ts';
-import { readAgents, readAttempts, readNodes, readTasks } from '../../ledger/read.ts';
+import { readAgents, readNodes, readTasks } from '../../ledger/read.ts';
+import { refuseRetry } from '../../ledger/tasks.ts';
 import type { AgentView, NodeView } from '../../ledger/view.ts';
 import type { Context } from '../../operations/operation.ts';
 import { selectAgents } from '../../operations/selector.ts';
-import { isOpen } from '../../task/attempt.ts';
 import type { Task, TaskState } from '../../task/task.ts';
 import type { Door } from '../door.ts';
 import { noController } from '../hand-in.ts';
@@ -48,8 +48,6 @@ export async function previewCancel(door: Door, context: Context, ids: readonly 
   return 0;
 }
 
-const RETRYABLE: readonly TaskState[] = ['failed', 'cancelled', 'parked'];
-
 export async function previewRetry(
   door: Door,
   context: Context,
@@ -57,28 +55,10 @@ export async function previewRetry(
   assumeDead: boolean,
 ): Promise<number> {
   const tasks = await readWanted(context, ids);
-  const wrong = tasks.filter(({ state }) => !RETRYABLE.includes(state)).map(({ id, state }) => `${id} is ${state}`);
-  if (wrong.length > 0)
-    throw new FleetError('unlawful', `only failed, cancelled and parked tasks can be tried again: ${listed(wrong)}`, {
-      hint: 'Name only those; fleet list tasks shows the state of each.',
-    });
-  const open = assumeDead ? [] : await readOpen(context, tasks);
-  if (open.length > 0)
-    throw new FleetError('unlawful', listed(open), {
-      hint: 'When the node is back it goes on by itself. If you know that nothing runs there any more: --assume-dead.',
-    });
+  if (context.ledger) await refuseRetry(context.ledger, ids, assumeDead);
   for (const { id, state } of tasks) door.say(`would try again ${id} (${state})`);
   await sayWhetherHeard(door, context.fleet);
   return 0;
-}
-
-async function readOpen({ ledger }: Context, tasks: readonly Task[]): Promise<string[]> {
-  const open: string[] = [];
-  for (const { id } of tasks) {
-    const [last] = ledger ? await readAttempts(ledger, { task: id, limit: 1 }) : [];
-    if (last && isOpen(last.state)) open.push(`${id} may still run on ${last.node}`);
-  }
-  return open;
 }
 
 async function readChosen({ ledger, fleet }: Context, words: readonly string[]): Promise<AgentView[]> {

@@ -1,4 +1,4 @@
-import { FleetError } from '../../errors.ts';
+import { FleetError, toFleetError } from '../../errors.ts';
 import { type Beginning, beginAttempts } from '../../ledger/attempts.ts';
 import { inTransaction } from '../../ledger/ledger.ts';
 import { readAttempts, readConversation, readOrdinals, readTasks } from '../../ledger/read.ts';
@@ -42,7 +42,11 @@ function prepareAgents(world: World, begun: readonly Beginning[]): void {
     const agents = beginnings.map(({ agent }) => agent).filter((agent) => !sight?.prepared.has(agent));
     if (!sight?.link || agents.length === 0) continue;
     for (const agent of agents) sight.prepared.add(agent);
-    world.track(sight.link.prepare(agents).catch(() => {})); // an attempt's start makes, or tells of, what is missing
+    world.track(
+      sight.link.prepare(agents).catch((error: unknown) => {
+        sight.evidence = toFleetError(error).message; // an attempt's start makes, or tells of, what is missing
+      }),
+    );
   }
 }
 
