@@ -17,13 +17,14 @@ sweep_forever() {
   printf '%-60s\n' "$BASHPID $REPLY" 1<>"$FLEET_ROOT/sweep.pid"
   declare -gA HEARD=() BYTES=() UNCLAIMED=() ASIDE=()
   PRUNED=0
+  MEASURED=0
   local idle=0
-  while [ -d "$FLEET_ROOT" ] && [ "$idle" -lt 30 ]; do
+  while [ -d "$FLEET_ROOT" ] && [ "$idle" -lt 60 ]; do
     uptime_seconds
     sweep_once "$REPLY"
     # Ends that are not acknowledged keep nothing alive: the folders hold them.
     if [ "$RUNNING" -eq 0 ] && ! is_listening; then idle=$((idle + 1)); else idle=0; fi
-    nap 2
+    nap 1 # a tool whose worker died must not go on for long: nobody would see its end
   done
 }
 
@@ -45,6 +46,8 @@ sweep_once() { # NOW
     sweep_attempt "$attempt" "$1" "$agent" "$limit" "$silence"
   done
   RUNNING=${#ids[@]}
+  [ $(($1 - MEASURED)) -ge 2 ] || return 0
+  MEASURED=$1
   measure "$1" "${ids[@]}"
   [ $(($1 - PRUNED)) -lt "$SWEEP_SECONDS" ] || { PRUNED=$1; prune_groups; }
   is_listening && write_report "$1"
@@ -86,11 +89,13 @@ measure() { # NOW ATTEMPT...
 
 sweep_attempt() { # ATTEMPT NOW AGENT LIMIT SILENCE, after read_lines
   local attempt=$1 now=$2 agent=$3 limit=$4 silence=$5 who pid start began
-  read -r who pid start _ <<<"$CLAIMED"
+  who=${CLAIMED%% *} pid=${CLAIMED#* } start=${CLAIMED##* }
+  pid=${pid%% *}
   if [ "$who" = worker ] && is_running "$pid" "$start"; then
-    read -r _ began _ <<<"$TOOL"
+    began=${TOOL#* }
+    began=${began%% *}
     [ -n "$began" ] || return 0
-    escalate "$attempt" "$now"
+    [ -z "$STOP" ] || escalate "$attempt" "$now"
     [ "$limit" -gt 0 ] && [ $((now - began)) -ge "$limit" ] && ask_to_end "$attempt" timeout
     [ "$silence" -gt 0 ] && [ $((now - ${HEARD[$attempt]:-$now})) -ge "$silence" ] && ask_to_end "$attempt" silent
     return 0
