@@ -11,9 +11,10 @@ read_bytes() {
 # of the last five. The same attempt may be sent again: its file, made once, makes that harmless.
 start_attempt() {
   local id=$1 attempt=$2 agent=$3 was=new part payload=() files="$FLEET_ROOT/attempts/$2"
+  read_bytes $((${13} + ${14} + ${15} + ${16} + ${17})) || { refuse "$id" protocol "cut short"; exit 1; }
   for part in "${@:13:5}"; do
-    read_bytes "$part" || { refuse "$id" protocol "cut short"; exit 1; }
-    payload+=("$REPLY")
+    payload+=("${REPLY:0:part}")
+    REPLY=${REPLY:part}
   done
   if [ "$5" != "$BOOT" ]; then answer "$id" '{"ok":true,"was":"boot"}'; return; fi
   if ! take_lock "$attempt" "$4 $9"; then
@@ -46,6 +47,8 @@ start_attempt() {
   set -- "$agent" "$attempt" "$8" "${@:10:3}" "${payload[0]}" "${payload[2]}" "${payload[4]}"
   if ! give_order "$@"; then work_on "$@" </dev/null >"$FLEET_ROOT/agents/$agent/worker.log" 2>&1 & fi
   answer "$id" "{\"ok\":true,\"was\":\"$was\"}"
+  # What the agent had before is in the ledger, or there would be nothing new for it.
+  [ "${part:--}" = - ] || [ "$part" = "$attempt" ] || count_acknowledged 1
 }
 
 # ID NUMBER...: what agents need before their first attempt, of all of them with one process for each sort of thing. What
@@ -161,19 +164,28 @@ acknowledge() {
     [ "$current" != "$attempt" ] || printf '%-80s\n' "- $attempt" 1<>"$FLEET_ROOT/open/${words[2]}"
   done
   answer "$id" '{"ok":true}'
-  ACKNOWLEDGED=$((ACKNOWLEDGED + $#))
+  count_acknowledged $#
+}
+
+count_acknowledged() {
+  ACKNOWLEDGED=$((ACKNOWLEDGED + $1))
   [ "$ACKNOWLEDGED" -lt "$PRUNED_AT_ONCE" ] || prune_attempts
 }
 
 prune_attempts() {
   local old attempt gone=()
+  local -A open=()
   ACKNOWLEDGED=0
   : >"$FLEET_ROOT/serve.log"
   old=("$FLEET_ROOT"/attempts/*-????????????)
   [ "${#old[@]}" -gt "$ATTEMPTS_KEPT" ] || return 0
+  for attempt in "$FLEET_ROOT"/open/*; do
+    read -r attempt _ <"$attempt"
+    open[${attempt:--}]=1
+  done
   for attempt in "${old[@]:0:${#old[@]}-ATTEMPTS_KEPT}"; do # UUIDv7: names sort by time
     attempt=${attempt##*/}
-    is_open "$attempt" || gone+=("$attempt")
+    [ -n "${open[$attempt]:-}" ] || gone+=("$attempt")
   done
   [ "${#gone[@]}" -eq 0 ] || forget "${gone[@]}"
 }

@@ -2,12 +2,10 @@
 
 # REPLY = process id of the parent of $1.
 parent_of() {
-  local line
   REPLY=
-  [[ $1 =~ ^[0-9]+$ ]] && { read -r line <"/proc/$1/stat"; } 2>/dev/null || return 1
-  line=${line##*) }
+  stat_fields "$1" || return 1
   # shellcheck disable=SC2086
-  set -- $line
+  set -- $FIELDS
   REPLY=$2
 }
 

@@ -76,7 +76,7 @@ end_former_boots() { # BOOT
   if [ -n "$former" ] && [ "$former" != "$1" ]; then
     for file in "$FLEET_ROOT"/open/*; do
       read -r attempt agent _ <"$file"
-      [ "${attempt:--}" = - ] || end_of "$attempt" || write_end "$attempt" "end $attempt $agent lost - 0 -"
+      [ "${attempt:--}" = - ] || end_of "$attempt" || write_end "$attempt" "$agent" lost - 0 -
     done
   fi
   [ "$former" = "$1" ] || { printf '%s\n' "$1" >"$FLEET_ROOT/boot.new" && mv "$FLEET_ROOT/boot.new" "$FLEET_ROOT/boot"; }

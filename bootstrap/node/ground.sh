@@ -29,7 +29,8 @@ GRACE_SECONDS=3          # between asking a tool to end and killing it
 SWEEP_SECONDS=10         # a worker that never claimed its attempt is given up after two of these
 ASIDES_MAX=8              # attempts that the sweep ends at the same time
 REPORT_SECONDS_MAX=10     # an older report is not passed on
-LINE_CHARS=511           # of the file of an attempt, without the newline
+LINE_CHARS=255           # of the file of an attempt, without the newline: the path of a control group has room
+RECORD_CHARS=90          # of a line of the journal, likewise
 OUT_BYTES_MAX=67108864   # of one attempt's output; past it the middle is given back to the disk
 ATTEMPTS_KEPT=500
 PRUNED_AT_ONCE=100
@@ -55,23 +56,30 @@ nap() { { : >&7; } 2>/dev/null || exec 7<> <(:); read -r -t "$1" -u 7 _ || :; }
 
 # REPLY = start time of process $1 in clock ticks since boot; empty when it is gone or a zombie.
 start_time() {
-  local line
   REPLY=
-  [[ $1 =~ ^[0-9]+$ ]] && { read -r line <"/proc/$1/stat"; } 2>/dev/null || return 1
-  line=${line##*) }
+  stat_fields "$1" || return 1
   # shellcheck disable=SC2086
-  set -- $line
+  set -- $FIELDS
   [ "$1" != Z ] && [ "$1" != X ] && REPLY=${20:-}
   [ -n "$REPLY" ]
+}
+
+# FIELDS = what /proc says of process $1 behind its name, which may hold anything: its state, its parent, …
+stat_fields() {
+  FIELDS=
+  [[ -n $1 && $1 != *[!0-9]* ]] && { read -r FIELDS <"/proc/$1/stat"; } 2>/dev/null || return 1
+  set -- "${FIELDS:0:40}" "${FIELDS:40}" # the name ends before that; to look for its end in all of it takes bash long
+  FIELDS=${1##*) }$2
 }
 
 # Is process $1, begun at $2, still that process?
 is_running() { start_time "$1" && [ "$REPLY" = "$2" ]; }
 
-# One record, one write: begins and ends with a newline, so that a torn neighbour cannot swallow it.
+# One record, one write: begins and ends with a newline, so that a torn neighbour cannot swallow it. All are of one
+# length: what has no known length bash reads byte by byte.
 journal() {
   for _ in 1 2 3; do
-    printf '\n%s\n' "$1" >>"$FLEET_ROOT/journal" && return 0
+    printf "\n%-${RECORD_CHARS}s\n" "$1" >>"$FLEET_ROOT/journal" && return 0
     nap 0.1
   done
   return 1 # the folder holds the end; it is told again at the next greeting
@@ -89,8 +97,9 @@ take_lock() {
 
 write_lines() { printf "%-${LINE_CHARS}s\n" "$1" '' '' ''; }
 
-put_line() { # ATTEMPT NUMBER TEXT
-  { [ "$2" -eq 0 ] || IFS= read -r -N $(((LINE_CHARS + 1) * $2)) _ <&5; printf "%-${LINE_CHARS}s\n" "$3" >&5; } 5<>"$FLEET_ROOT/attempts/$1"
+# ATTEMPT NUMBER TEXT: fails where its file was cut or removed: the text is then not where it should be.
+put_line() {
+  { IFS= read -r -N $(((LINE_CHARS + 1) * $2)) _ <&5 && printf "%-${LINE_CHARS}s\n" "$3" >&5; } 5<>"$FLEET_ROOT/attempts/$1"
 }
 
 # LOCKED, TOOL, STOP, END, CLAIMED = the lines of attempt $1. Fails where there is none, or one that was cut short.
@@ -107,11 +116,14 @@ end_of() {
   [ -n "$REPLY" ]
 }
 
-# ATTEMPT RECORD: fails where the file does not hold it.
+# ATTEMPT AGENT HOW EXIT SECONDS STOP: its record, and whether it left anything to read. Fails where the file does not
+# hold it.
 write_end() {
-  put_line "$1" 3 "$2"
+  local left=none files="$FLEET_ROOT/attempts/$1"
+  if [ -s "$files.out" ] || [ -s "$files.err" ] || [ -s "$files.usage" ]; then left=some; fi
+  set -- "$1" "end $* $left"
   # Cut or removed by somebody: what it said is lost, but not the end.
-  end_of "$1" || { write_lines - >"$FLEET_ROOT/attempts/$1" && put_line "$1" 3 "$2"; } || return 1
+  { put_line "$1" 3 "$2" && end_of "$1"; } || { write_lines - >"$FLEET_ROOT/attempts/$1" && put_line "$1" 3 "$2"; } || return 1
   journal "$2"
   return 0
 }

@@ -15,8 +15,9 @@ find_cgroups() {
   mkdir -p "$CGROUP" 2>/dev/null && [ -e "$CGROUP/cgroup.kill" ] || CGROUP=
 }
 
-# Moves the calling process (a subshell about to become the tool) into the agent's group. GROUP = where it is then, for
-# the attempt's own record: a later server may stand in another group, and joining may fail.
+# Moves the calling worker into its agent's group: whatever it begins is there from its first moment. (To move each tool
+# would hold up whoever begins a process anywhere on the machine.) GROUP = where it is then, for the attempt's own record:
+# a later server may stand in another group, and joining may fail.
 enter_cgroup() {
   GROUP=
   [ -n "$CGROUP" ] || return 0
@@ -50,12 +51,11 @@ marked_processes() {
 }
 
 # Kills whatever is left of an attempt, by its control group or its mark. Fails when something still runs after 5 s.
-kill_rest() { # ATTEMPT, and what is known of its tool
-  local pid='' start='' group=''
+kill_rest() { # ATTEMPT, what is known of its tool, and its worker where that lives
   if [ $# -lt 2 ]; then read_lines "$1"; set -- "$1" "$TOOL"; fi
-  read -r pid _ start group <<<"$2"
-  if [ -n "$group" ]; then empty_group "$group" "$1"; return; fi
-  is_running "$pid" "$start" && kill -KILL -- "-$pid" 2>/dev/null
+  split_tool "$2"
+  if [ "$TOOL_GROUP" != - ]; then empty_group "$TOOL_GROUP" "$1" "${3:-}"; return; fi
+  is_running "$TOOL_PID" "$TOOL_START" && kill -KILL -- "-$TOOL_PID" 2>/dev/null
   for _ in {1..50}; do
     marked_processes "$1"
     [ -n "$REPLY" ] || return 0
@@ -66,30 +66,54 @@ kill_rest() { # ATTEMPT, and what is known of its tool
   return 1
 }
 
-# A group and those below it. GROUP, and the attempt whose rest it is
+# TOOL_PID TOOL_START TOOL_GROUP = of a tool's line, PID BEGAN START GROUP. No here-string: bash reads that byte by byte.
+split_tool() {
+  TOOL_PID=${1%% *} TOOL_GROUP=${1##* } TOOL_START=${1% *}
+  TOOL_START=${TOOL_START##* }
+  is_group "$TOOL_GROUP" || TOOL_GROUP=-
+}
+
+# What an agent may have written in its place is nothing to write into, nor to remove.
+is_group() { [[ $1 == /sys/fs/cgroup/* && $1 == */miyabi-*/* && $1 != *..* ]]; }
+
+# Is nobody in a group, nor in one below it, but this process? GROUP PID, which may be empty
+holds_only() {
+  local pids=() below=0
+  { mapfile -t pids <"$1/cgroup.procs" && read -r _ below <"$1/cgroup.stat"; } 2>/dev/null
+  [ "${pids[*]}" = "$2" ] && [ "$below" = 0 ]
+}
+
+# GROUP ATTEMPT WORKER: ends what is left of the attempt in a group and those below it. The kernel ends a group whole:
+# a worker that lives is moved out of it meanwhile.
 empty_group() {
-  local rest
+  local rest failed=1
+  holds_only "$1" "$3" && return 0
+  [ -z "$3" ] || { printf '%s' "$3" >"${1%/*}/cgroup.procs"; } 2>/dev/null
   for _ in {1..100}; do
     rest=0
     { read -r _ rest <"$1/cgroup.events"; } 2>/dev/null # its first line is `populated 0` or `populated 1`
-    [ "$rest" != 0 ] || return 0
-    [ -z "${2:-}" ] || ! end_of "$2" || return 0 # what is in there by now is the agent's next attempt
+    # What is in there after the end is the agent's next attempt.
+    if [ "$rest" = 0 ] || end_of "$2"; then failed=0; break; fi
     { printf 1 >"$1/cgroup.kill"; } 2>/dev/null
     nap 0.05
   done
-  return 1
+  [ -z "$3" ] || { printf '%s' "$3" >"$1/cgroup.procs"; } 2>/dev/null
+  return "$failed"
 }
 
 # Asks an attempt's tool to end: ATTEMPT REASON. The first reason given stays; the sweep kills what does not listen.
 ask_to_end() {
-  local pid='' start=''
   uptime_seconds
   {
     flock -w 1 4
     read_lines "$1"
     [ -n "$STOP" ] || put_line "$1" 2 "$2 $REPLY"
   } 2>/dev/null 4<"$FLEET_ROOT/attempts/$1" || :
-  read -r pid _ start _ <<<"$TOOL"
-  is_running "$pid" "$start" && kill -TERM -- "-$pid" 2>/dev/null
+  end_tool
+}
+
+end_tool() { # after read_lines
+  split_tool "$TOOL"
+  is_running "$TOOL_PID" "$TOOL_START" && kill -TERM -- "-$TOOL_PID" 2>/dev/null
   return 0
 }

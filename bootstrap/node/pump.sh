@@ -24,18 +24,20 @@ start_pump() { # SERVER OFFSET
 pump() { # OFFSET SERVER
   local line second=-1 count=0
   trap - EXIT TERM HUP INT
-  tail -c "+$1" -s 0.2 --pid="$2" -F "$FLEET_ROOT/journal" | only_records | while IFS= read -r line; do
+  tail -c "+$1" -s 0.2 --pid="$2" -F "$FLEET_ROOT/journal" | only_records | while IFS= read -r -N "$((RECORD_CHARS + 1))" line; do
     [ "$second" = "$SECONDS" ] || { second=$SECONDS; count=0; }
     count=$((count + 1))
     [ "$count" -le "$JOURNAL_LINES_PER_SECOND" ] || kill -TERM 0
-    printf 'J %s\n' "$line"
+    printf 'J %s' "$line"
   done
 }
 
 # A line without end must not take the machine's memory: grep then gives up, and the pump is begun anew.
 only_records() (
   ulimit -v 262144
-  exec grep --line-buffered -a -x -E '(start|end) [0-9a-f-]{36} [0-9]{1,5}[ a-z0-9-]{0,60}'
+  local rest='[ a-z0-9-]'
+  exec grep --line-buffered -a -x -E \
+    "end [0-9a-f-]{36} [0-9]${rest}{$((RECORD_CHARS - 42))}|start [0-9a-f-]{36} [0-9]${rest}{$((RECORD_CHARS - 44))}"
 )
 
 stop_pump() { [ -z "${PUMP:-}" ] || kill -- "-$PUMP" 2>/dev/null; }

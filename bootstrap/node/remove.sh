@@ -65,7 +65,7 @@ end_open_attempts() {
 remove_groups() {
   local file group='' folders=()
   { read -r group <"$FLEET_ROOT/cgroup"; } 2>/dev/null
-  is_group "$group" && folders+=("$group")
+  is_group "$group/" && folders+=("$group")
   for file in "$FLEET_ROOT"/attempts/*-????????????; do
     group=
     { read -r _; read -r _ _ _ group; } 2>/dev/null <"$file"
@@ -75,6 +75,4 @@ remove_groups() {
   [ "${#folders[@]}" -eq 0 ] || find "${folders[@]}" -depth -type d -exec rmdir {} + 2>/dev/null
   for group in "${folders[@]}"; do rmdir "${group%/*}" 2>/dev/null; done
 }
-
-is_group() { [[ $1 == /sys/fs/cgroup/*/miyabi-* ]]; } # what an agent may have written there is not removed
 

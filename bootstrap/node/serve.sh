@@ -15,7 +15,7 @@ serve() { # BOOT, when it came here through a scope of its own
   # From here on what goes wrong in words of the shell is nobody's but a curious person's.
   if { : >>"$FLEET_ROOT/serve.log"; } 2>/dev/null; then exec 2>>"$FLEET_ROOT/serve.log"; fi
   printf 'H %s %s\n' "$PROTOCOL" "$BASHPID"
-  while read_bytes 6 && [[ $REPLY =~ ^[0-9]{6}$ ]] && read_bytes "$((10#$REPLY))"; do
+  while read_bytes 6 && [[ $REPLY == [0-9][0-9][0-9][0-9][0-9][0-9] ]] && read_bytes "$((10#$REPLY))"; do
     set -f
     # shellcheck disable=SC2086
     set -- $REPLY

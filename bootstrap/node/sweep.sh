@@ -1,11 +1,14 @@
 # The sweep: one process per fleet and node, there as long as anything runs or a controller listens. It keeps time
 # limits, notices silence and dead workers, bounds output and writes the report. No connection is needed for it.
 
-# Begins it where none runs. Whoever notices does it: the server, and every worker when it begins and ends.
+# Begins it where none runs. Whoever notices does it: the server, and every worker that has nothing more to do.
 start_sweep() {
   local pid='' start=''
   { read -r pid start <"$FLEET_ROOT/sweep.pid"; } 2>/dev/null && is_running "$pid" "$start" && return 0
+  # Not in the group of the agent whose worker noticed: it would end with what is left there.
+  [ -z "${GROUP:-}" ] || { printf 0 >"${GROUP%/*}/cgroup.procs"; } 2>/dev/null
   { cd "$FLEET_ROOT" && sweep_forever; } </dev/null >/dev/null 2>"$FLEET_ROOT/sweep.log" 6>&- 7>&- 8>&- &
+  [ -z "${GROUP:-}" ] || { printf 0 >"$GROUP/cgroup.procs"; } 2>/dev/null
 }
 
 sweep_forever() {
@@ -95,7 +98,7 @@ sweep_attempt() { # ATTEMPT NOW AGENT LIMIT SILENCE, after read_lines
     began=${TOOL#* }
     began=${began%% *}
     [ -n "$began" ] || return 0
-    [ -z "$STOP" ] || escalate "$attempt" "$now"
+    [ -z "$STOP" ] || escalate "$attempt" "$now" "$pid" "$began"
     [ "$limit" -gt 0 ] && [ $((now - began)) -ge "$limit" ] && ask_to_end "$attempt" timeout
     [ "$silence" -gt 0 ] && [ $((now - ${HEARD[$attempt]:-$now})) -ge "$silence" ] && ask_to_end "$attempt" silent
     return 0
@@ -123,14 +126,14 @@ give_up() { # ATTEMPT AGENT WHO
   collect_usage "$1"
   read_lines "$1"
   STOP=${STOP%% *}
-  write_end "$1" "end $1 $2 $how - 0 ${STOP:--}"
+  write_end "$1" "$2" "$how" - 0 "${STOP:--}"
 }
 
-escalate() { # ATTEMPT NOW: asked to end, and still there; after read_lines
-  local reason since
-  read -r reason since <<<"$STOP"
-  [ -n "$reason" ] && [ $(($2 - since)) -ge "$GRACE_SECONDS" ] && do_aside "$1" kill_rest "$1"
-  return 0
+escalate() { # ATTEMPT NOW WORKER BEGAN: asked to end, and still there; after read_lines
+  local since=${STOP##* }
+  if [ $(($2 - since)) -ge "$GRACE_SECONDS" ]; then do_aside "$1" kill_rest "$1" "$TOOL" "$3"; elif [ "$4" -ge "$since" ]; then
+    end_tool # whoever asked may have done so before it was known which one to ask
+  fi
 }
 
 # One file, written at once; its last line says that it is whole. NOW; the rest is what the sweep looked at

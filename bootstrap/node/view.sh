@@ -34,10 +34,12 @@ begin_windows() { # WORDS that come before tmux
     start-server \; set-environment -g FLEET_PROGRAM "$FLEET_PROGRAM" \; source-file - >/dev/null 2>"$FLEET_ROOT/tmux.log" 7>&-
 }
 
-close_sessions() { # ID NAME...
-  local id=$1 name
+# ID NAME...: all with one call
+close_sessions() {
+  local id=$1 script=''
   shift
-  for name; do tmux_here kill-session -t "=$name" 2>/dev/null; done
+  printf -v script "kill-session -t '=%s'\n" "$@"
+  tmux_here source-file - <<<"$script" >/dev/null 2>&1 # one that is not there hinders no other
   [ -n "$(tmux_here list-sessions -F x 2>/dev/null)" ] || tmux_here kill-server 2>/dev/null
   answer "$id" '{"ok":true}'
 }

@@ -41,17 +41,20 @@ prepare_home() {
   mv "$home.new" "$home"
 }
 
-# Becomes the tool: only this subshell leaves the worker's control group. BEGAN RUN SECRET
+# Becomes the tool. After a fork each thing done costs again what it touches: as little as can be is done here. RUN SECRET
 run_tool() {
-  enter_cgroup "$AGENT"
-  start_time "$BASHPID"
-  put_line "$ATTEMPT" 1 "$BASHPID $1 $REPLY $GROUP"
-  read_lines "$ATTEMPT"
-  [ -z "$STOP$END" ] || exit # asked to end or given up meanwhile: it must not begin
-  [ -z "$3" ] || eval "$3" # secrets: they came with the order and were never in a file
   export FLEET_ATTEMPT="$ATTEMPT"
   umask "$LOGIN_UMASK"
-  eval "$2" # no shell of its own: each program that is begun costs as much as all the rest of this
+  [ -z "$2" ] || eval "$2" # secrets: they came with the order and were never in a file
+  eval "$1" # no shell of its own: each program that is begun costs as much as all the rest of this
+}
+
+# What the tool left. Remembers that nothing did, and nobody moved us out of our group. PID of its process group
+clean_up() {
+  if [ -n "$GROUP" ] && holds_only "$GROUP" "${ME% *}"; then CLEAN=1; else
+    CLEAN=
+    kill_rest "$ATTEMPT" "$1 0 0 ${GROUP:--}" "${ME% *}"
+  fi
 }
 
 collect_usage() { # ATTEMPT
@@ -80,12 +83,19 @@ work_on() {
   cd "$FLEET_ROOT/attempts" || exit 1
   start_time "$BASHPID"
   ME="$BASHPID $REPLY"
+  # What a tool gets of us. Not LC_ALL: to change that costs bash as much as to begin a process, and would bind the tool.
+  export -n LC_ALL FLEET_ROOT FLEET_PROGRAM OLDPWD
+  export LANG=C.UTF-8 TERM=dumb
+  CLEAN=
+  set -m # each tool has a process group of its own
   work "$@"
-  listen_for_orders "$folder" || return 0
-  while take_order; do work "${ORDER[@]}"; done
-  # Nobody gives it an order from here on, nor listens beside it: two who read from one pipe would tear an order apart.
-  printf '%s\n' "$ME -" >"$folder/worker"
-  if take_order 1; then work "${ORDER[@]}"; fi
+  if listen_for_orders "$folder"; then
+    while take_order; do work "${ORDER[@]}"; done
+    # Nobody gives it an order from here on, nor listens beside it: two who read from one pipe would tear an order apart.
+    printf '%s\n' "$ME -" >"$folder/worker"
+    if take_order 1; then work "${ORDER[@]}"; fi
+  fi
+  start_sweep
 }
 
 # FOLDER: fails where another worker of this agent waits, or no pipe can be had.
@@ -100,14 +110,14 @@ listen_for_orders() {
 take_order() {
   local size text words
   # The rest without a limit: it was written at once, and a limit makes bash look at the clock for each byte.
-  IFS= read -r -t "${1:-$LINGER_SECONDS}" -N 6 -u 8 size && [[ $size =~ ^00[0-9]{4}$ ]] &&
+  IFS= read -r -t "${1:-$LINGER_SECONDS}" -N 6 -u 8 size && [[ $size == 00[0-9][0-9][0-9][0-9] ]] &&
     [ "$((10#$size))" -le "$ORDER_BYTES_MAX" ] && IFS= read -r -N "$((10#$size))" -u 8 text || return 1
   set -f
   # shellcheck disable=SC2206
   words=(${text%%$'\n'*})
   set +f
   text=${text#*$'\n'}
-  [ "${#words[@]}" -eq 8 ] && [[ ${words[5]}${words[6]}${words[7]} =~ ^[0-9]{3,18}$ ]] || return 1
+  [ "${#words[@]}" -eq 8 ] && [[ ${#text} -le 9999 && ${words[5]}${words[6]}${words[7]} != *[!0-9]* ]] || return 1
   ORDER=("${words[@]:0:5}" "${text:0:words[5]}" "${text:words[5]:words[6]}" "${text:words[5]+words[6]:words[7]}")
 }
 
@@ -131,22 +141,25 @@ work() { # ATTEMPT GATE HOME TEMPLATE INPUT RUN SECRET MAKE
   ATTEMPT=$1
   local input=/dev/null code=- seconds=0 began reason tool
   claim "$ATTEMPT" "worker $ME" || return 0
-  journal "start $ATTEMPT $AGENT"
-  start_sweep
-  [ "$2" = 1 ] && enter_gate "$AGENT"
-  [ -z "$CGROUP" ] || empty_group "$CGROUP/$AGENT" # what an earlier attempt may have left
+  if [ "$2" = 1 ]; then # else it begins at once, as the answer said
+    enter_gate "$AGENT"
+    journal "start $ATTEMPT $AGENT"
+  fi
+  # An earlier attempt may have left something, or a sweep that died have left us outside.
+  [ -n "$CLEAN" ] || { enter_cgroup "$AGENT"; [ -z "$GROUP" ] || empty_group "$GROUP" "$ATTEMPT" "${ME% *}"; }
   [ "$3" = - ] || prepare_home "$3" "$4" "$8" 6>&-
   [ "$5" = prompt ] && [ -e "$ATTEMPT.prompt" ] && input=$ATTEMPT.prompt
+  [ "$2$3" = 0- ] || read_lines "$ATTEMPT" # that took a while: it may have been asked to end meanwhile
   uptime_seconds; began=$REPLY
-  if [ -z "$STOP" ]; then # the tool looks once more, before it begins
-    set -m
-    run_tool "$began" "$6" "$7" <"$input" >"$ATTEMPT.out" 2>"$ATTEMPT.err" 6>&- 7>&- 8>&- &
+  if [ -z "$STOP" ]; then
+    run_tool "$6" "$7" <"$input" >"$ATTEMPT.out" 2>"$ATTEMPT.err" 6>&- 7>&- 8>&- &
     tool=$!
-    set +m
     if [ "$2" = 1 ]; then
       leave_gate_at_first_output 8>&- &
       exec 6>&-
     fi
+    start_time "$tool"
+    put_line "$ATTEMPT" 1 "$tool $began ${REPLY:-0} ${GROUP:--}"
     wait_for "$tool"
     code=$?
     uptime_seconds
@@ -154,12 +167,13 @@ work() { # ATTEMPT GATE HOME TEMPLATE INPUT RUN SECRET MAKE
   fi
   read_lines "$ATTEMPT" # now: a reason that comes after the end is none
   reason=${STOP%% *}
+  [ -z "${tool:-}" ] || clean_up "$tool"
   [ -n "$reason" ] || [ "$code" = 0 ] || ! is_full || reason=disk
-  kill_rest "$ATTEMPT" "$TOOL"
   collect_usage "$ATTEMPT"
   # Where the end cannot be written the sweep looks after it, once its worker is dead.
-  write_end "$ATTEMPT" "end $ATTEMPT $AGENT exited $code $seconds ${reason:--}" || exit 1
-  start_sweep
+  write_end "$ATTEMPT" "$AGENT" exited "$code" "$seconds" "${reason:--}" || exit 1
+  # Only whether somebody has its number: to make sure that it is the same takes ten times as long, and is done when the worker leaves.
+  kill -0 "${SWEEP:-x}" 2>/dev/null || { start_sweep; read -r SWEEP _ <"$FLEET_ROOT/sweep.pid"; }
 }
 
 # Is the disk of this folder so full (1 MiB, 100 files) that a bad end may be its fault and not the tool's?

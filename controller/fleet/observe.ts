@@ -5,7 +5,7 @@ import { type Link, type LinkEvents, openLink } from '../node/link.ts';
 import type { Node } from '../node/node.ts';
 import type { ReportLine } from '../node/report.ts';
 import type { Observation } from './observation.ts';
-import { takeRecords } from './settle.ts';
+import { acknowledgeLate, takeRecords } from './settle.ts';
 import { keepTunnels } from './tunnel.ts';
 import { newSight, nudge, type Sight, type World } from './world.ts';
 
@@ -29,6 +29,7 @@ export async function observe(world: World): Promise<Observation> {
     const sight = world.sights.get(node.name) ?? meet(world, node, at);
     sight.node = node;
     keepLink(world, sight);
+    acknowledgeLate(world, sight);
   }
   await takeRecords(world);
   return {
@@ -76,6 +77,7 @@ function lose(sight: Sight, why: string, now: number): void {
   sight.evidence = why;
   sight.sessions = null;
   sight.records = [];
+  sight.settled = new Map();
   sight.running = new Set();
   sight.inFlight = new Set();
   sight.asked = new Map();
@@ -194,7 +196,7 @@ function backoff(world: World, failures: number): number {
   return base * (0.75 + ((world.random(1)[0] ?? 0) / 256) * 0.5);
 }
 
-function takeWord(world: World, sight: Sight, record: AttemptRecord): void {
+export function takeWord(world: World, sight: Sight, record: AttemptRecord): void {
   sight.heardAt = world.clock.monotonic();
   note(sight, record);
   sight.records.push(record);

@@ -6,6 +6,7 @@ import { readFleetState } from '../ledger/read.ts';
 import { moveFleet, readIntentResult, saveIntent } from '../ledger/sights.ts';
 import type { Intent, IntentResult } from '../ledger/view.ts';
 import { distrustAll } from './observe.ts';
+import { acknowledge } from './settle.ts';
 import { mayMove } from './state.ts';
 import type { Plan } from './step.ts';
 import { tick } from './tick.ts';
@@ -17,6 +18,7 @@ const COALESCE_MS = 10;
 const QUIET_MS_MAX = 5000;
 const SCAN_MS = 1000;
 const SLEPT_MS = 10_000;
+const LEAVE_MS_MAX = 1000;
 
 export interface RunSetting {
   world: World;
@@ -87,8 +89,17 @@ export async function run(setting: RunSetting): Promise<'stopped' | 'done' | 'te
   } finally {
     watcher?.close();
     signal.removeEventListener('abort', bell.ring);
+    await takeLeave(world);
     for (const sight of world.sights.values()) sight.link?.close();
   }
+}
+
+/** Nodes hear what is in the ledger: whoever looks at them later must not take it for work that nobody knows of. */
+async function takeLeave(world: World): Promise<void> {
+  const enough = new AbortController();
+  const told = Promise.all([...world.sights.values()].map(acknowledge));
+  await Promise.race([told, world.clock.sleep(LEAVE_MS_MAX, enough.signal)]);
+  enough.abort();
 }
 
 async function begin(world: World): Promise<void> {

@@ -16,6 +16,7 @@ const TAKEN_AT_ONCE_MAX = 200;
 const READ_AT_ONCE_MAX = 16;
 /** Longest that a tick waits for the evidence of ends. */
 const TAKING_MS_MAX = 100;
+const ACKNOWLEDGED_MS = 500;
 /** How long a node whose disk was full begins nothing. */
 export const FULL_MS = 30_000;
 
@@ -49,23 +50,23 @@ async function takeFrom(world: World, sight: Sight, over: AbortSignal): Promise<
   const ends = [...new Map(records.filter((record) => record.is === 'end').map((end) => [end.attempt, end])).values()];
   const readings = await readEnds(world, sight, ends);
   const settlements = readings.filter((reading) => typeof reading === 'object');
-  const told = ends.filter((_, index) => readings[index] !== 'later').map(({ attempt }) => attempt);
+  const told = ends.filter((_, index) => readings[index] !== 'later');
   const now = world.clock.now();
   await inTransaction(world.ledger, async (tx) => {
     await startAttempts(
       tx,
       sight.name,
-      records.filter(({ is }) => is !== 'end').map(({ attempt }) => attempt),
+      records.filter((record) => record.is !== 'end' || record.how === 'exited').map(({ attempt }) => attempt),
       now,
     );
     await settleAttempts(tx, settlements, now);
   });
-  for (const attempt of told) {
+  for (const { attempt } of told) {
     sight.progress.delete(attempt);
     sight.asked.delete(stopKey(attempt));
   }
   if (settlements.some(({ reading }) => reading.verdict === 'disk')) restUntilRoom(world, sight);
-  if (told.length > 0) world.track(acknowledge(sight, link, told));
+  if (sight.link === link) keepSettled(world, sight, told);
   if (settlements.length > 0 && over.aborted) world.wake();
 }
 
@@ -74,10 +75,24 @@ export function restUntilRoom(world: World, sight: Sight): void {
   sight.fullUntil = world.clock.monotonic() + FULL_MS;
 }
 
-/** Lost with the link: the node tells the end again at the next greeting. */
-async function acknowledge(sight: Sight, link: NonNullable<Sight['link']>, attempts: readonly string[]): Promise<void> {
+function keepSettled(world: World, sight: Sight, ends: readonly EndRecord[]): void {
+  if (sight.settled.size === 0) sight.settledAt = world.clock.monotonic();
+  for (const { agent, attempt } of ends) sight.settled.set(agent, attempt);
+}
+
+/** Not each end by itself, and not yet: an agent's next attempt acknowledges its last one. */
+export function acknowledgeLate(world: World, sight: Sight): void {
+  const isDue = world.clock.monotonic() - sight.settledAt >= ACKNOWLEDGED_MS;
+  if (sight.settled.size > 0 && isDue) world.track(acknowledge(sight));
+}
+
+/** Lost with the link: the node tells the ends again at the next greeting. */
+export async function acknowledge(sight: Sight): Promise<void> {
+  const attempts = [...sight.settled.values()];
+  sight.settled = new Map();
+  if (!sight.link || attempts.length === 0) return;
   try {
-    await link.acknowledge(attempts);
+    await sight.link.acknowledge(attempts);
     for (const attempt of attempts) sight.attempts.delete(attempt);
   } catch (error) {
     sight.evidence = toFleetError(error).message;
@@ -117,7 +132,8 @@ async function gather(sight: Sight, end: EndRecord): Promise<Evidence | undefine
   const nothing = { out: '', err: '', usage: '' };
   const killed = end.exit !== null && end.exit > 128 && end.exit <= 192;
   try {
-    const files = end.how === 'never' ? nothing : ((await sight.link?.evidence(end.attempt)) ?? undefined);
+    const isBare = end.how === 'never' || !end.left;
+    const files = isBare ? nothing : ((await sight.link?.evidence(end.attempt)) ?? undefined);
     return (
       files && {
         ...files,

@@ -78,6 +78,10 @@ export interface Sight extends Omit<NodeSight, 'sessions' | 'attempts' | 'runnin
   jq: boolean;
   /** Records not taken into the ledger yet, oldest first. */
   records: AttemptRecord[];
+  /** Ends that are in the ledger and not acknowledged yet, by agent. */
+  settled: Map<number, string>;
+  /** Monotonic ms since when there are such. */
+  settledAt: number;
   /** Seconds without output, and bytes of output, of each attempt by the last report. */
   progress: Map<string, { silentSeconds: number; bytes: number; heardAt: number }>;
   /** Agents whose places on the node were made on this connection. */
@@ -140,6 +144,8 @@ export function newSight(node: Node, transport: Transport, now: number): Sight {
     epoch: 0,
     jq: false,
     records: [],
+    settled: new Map(),
+    settledAt: 0,
     progress: new Map(),
     prepared: new Set(),
     made: new Set(),

@@ -19,6 +19,8 @@ export type AttemptRecord =
       exit: number | null;
       seconds: number;
       stop: StopReason | null;
+      /** Whether it left output or usage to be asked for. Where it did not, this line is all there is of its end. */
+      left: boolean;
     };
 
 const ID = /^[0-9a-f-]{36}$/;
@@ -26,14 +28,15 @@ const STOPS: readonly string[] = ['cancelled', 'timeout', 'silent', 'restarted',
 
 /** One record, or undefined for a line that is torn, foreign or forged beyond form. */
 export function parseRecord(line: string): AttemptRecord | undefined {
-  const [verb = '', attempt = '', agentWord = '', how = '', exit = '', seconds = '', stop = ''] = line.split(' ');
+  const [verb = '', attempt = '', agentWord = '', how = '', exit = '', seconds = '', stop = '', left = ''] =
+    line.split(' ');
   const agent = Number(agentWord);
   if (!ID.test(attempt) || !/^\d{1,5}$/.test(agentWord) || agent < 1) return undefined;
   if (verb === 'open' || verb === 'start')
     return { is: verb, attempt, agent, ...(/^\d{1,9}$/.test(how) ? { seconds: Number(how) } : {}) };
   if (verb !== 'end' || (how !== 'exited' && how !== 'lost' && how !== 'never')) return undefined;
   if (!/^(\d{1,3}|-)$/.test(exit) || !/^\d{1,9}$/.test(seconds)) return undefined;
-  if (stop !== '-' && !STOPS.includes(stop)) return undefined; // the last word is also the proof that nothing was cut off
+  if (stop !== '-' && !STOPS.includes(stop)) return undefined;
   return {
     is: 'end',
     attempt,
@@ -42,5 +45,6 @@ export function parseRecord(line: string): AttemptRecord | undefined {
     exit: exit === '-' ? null : Number(exit),
     seconds: Number(seconds),
     stop: stop === '-' ? null : (stop as StopReason),
+    left: left !== 'none',
   };
 }

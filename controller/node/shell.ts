@@ -106,12 +106,10 @@ export function agentWord(agent: number): string {
 
 /** The script that becomes the tool: plain environment, folder, words. Holds no prompt and no secret. */
 export function runScript(env: Readonly<Record<string, string>>, cwd: string, words: readonly string[]): string {
-  const exports = Object.entries(env).map(([name, value]) => `export ${name}=${quote(value)}`);
+  const exports = Object.entries(env).map(([name, value]) => `${name}=${quote(value)}`);
   const folder = quote(cwd);
   return [
-    'unset OLDPWD FLEET_PROGRAM FLEET_ROOT',
-    'export LC_ALL=C.UTF-8 LANG=C.UTF-8 TERM=dumb',
-    ...exports,
+    ...(exports.length === 0 ? [] : [`export ${exports.join(' ')}`]),
     `cd -- ${folder} || { echo "fleet: cannot enter the work folder" ${folder} >&2; exit 78; }`,
     `exec ${words.map(quote).join(' ')}`,
     '',

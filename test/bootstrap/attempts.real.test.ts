@@ -244,7 +244,7 @@ describe.concurrent('a journal that an agent has written into', () => {
     const here = await node.greet();
     const attempt = await here.start('echo begun; exec sleep 1000');
     await here.said(attempt, 'begun');
-    await appendFile(join(node.root, 'journal'), `\nend ${attempt} 001 lost - 0 -\n`);
+    await appendFile(join(node.root, 'journal'), `\n${`end ${attempt} 001 lost - 0 - some`.padEnd(90)}\n`);
     await here.ended(attempt);
     await context.expect(here.link.evidence(attempt)).rejects.toMatchObject({ code: 'protocol' });
     await here.link.stop(attempt, 'cancelled');

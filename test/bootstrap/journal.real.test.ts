@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, test } from 'vitest';
 import { aNodeWith, linesOf, processesWith, until } from './ground.ts';
 
-const forged = () => `end ${randomUUID()} 001 exited 0 0 -\n`;
+const forged = () => `${`end ${randomUUID()} 001 exited 0 0 - some`.padEnd(90)}\n`;
 
 /** What may happen to a file that agents can write, each with a node whose journal it is. */
 const TROUBLES: readonly [string, (journal: string) => Promise<void>][] = [

@@ -49,6 +49,16 @@ describe.concurrent('a node', () => {
     context.expect(await here.ended(attempt)).toMatchObject({ stop: 'cancelled' });
   });
 
+  test('is a steady place for tools: one language, no colours, nothing of ours beside what was asked', async (context) => {
+    const before = ['env', 'LC_TIME=xx_XX', 'LANG=xx_XX', 'TERM=odd', 'OLDPWD=/', 'EDITOR=vi'];
+    const here = await (await aNodeWith(context, { before })).greet();
+    const attempt = await here.start('env', { env: { A: '1' }, stdin: 'none' });
+    await here.ended(attempt);
+    const { out } = await here.link.evidence(attempt);
+    context.expect(out.split('\n')).toEqual(context.expect.arrayContaining(['A=1', 'LANG=C.UTF-8', 'TERM=dumb']));
+    context.expect(out).not.toMatch(/^(LC_|OLDPWD|EDITOR|FLEET_ROOT|FLEET_PROGRAM|BASH)/m);
+  });
+
   test('of a login without a home says so', async (context) => {
     const program = await loadProgram();
     const stream = await openLocal({ PATH: process.env.PATH }).open(serveWords('t1', program), () => {});

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Fleet } from '../../controller/config/fleet.ts';
+import { acknowledge } from '../../controller/fleet/settle.ts';
 import { inTransaction } from '../../controller/ledger/ledger.ts';
 import { readAgents, readTask } from '../../controller/ledger/read.ts';
 import { acceptTasks } from '../../controller/ledger/tasks.ts';
@@ -110,7 +111,10 @@ describe('a controller', () => {
     node.killTool(node.machine.executions[0]?.attempt ?? '');
     await clock.advance(100);
     const attempt = node.machine.executions[0]?.attempt ?? '';
-    expect(node.machine.open.has(attempt)).toBe(false); // acknowledged
+    const acknowledged = Promise.all([...controller.world.sights.values()].map(acknowledge));
+    await clock.advance(50);
+    await acknowledged;
+    expect(node.machine.open.has(attempt)).toBe(false);
     await controller.world.ledger
       .updateTable('attempt')
       .set({ state: 'intended', started_at: null, ended_at: null, verdict: null })

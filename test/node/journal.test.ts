@@ -11,20 +11,27 @@ describe('a line of a node’s journal', () => {
     [`open ${ID} 007 90`, { is: 'open', attempt: ID, agent: 7, seconds: 90 }],
     [
       `end ${ID} 001 exited 1 12 disk`,
-      { is: 'end', attempt: ID, agent: 1, how: 'exited', exit: 1, seconds: 12, stop: 'disk' },
+      { is: 'end', attempt: ID, agent: 1, how: 'exited', exit: 1, seconds: 12, stop: 'disk', left: true },
     ],
     [
       `end ${ID} 001 exited 0 12 -`,
-      { is: 'end', attempt: ID, agent: 1, how: 'exited', exit: 0, seconds: 12, stop: null },
+      { is: 'end', attempt: ID, agent: 1, how: 'exited', exit: 0, seconds: 12, stop: null, left: true },
     ],
     [
       `end ${ID} 001 exited 143 12 timeout`,
-      { is: 'end', attempt: ID, agent: 1, how: 'exited', exit: 143, seconds: 12, stop: 'timeout' },
+      { is: 'end', attempt: ID, agent: 1, how: 'exited', exit: 143, seconds: 12, stop: 'timeout', left: true },
     ],
-    [`end ${ID} 001 lost - 0 -`, { is: 'end', attempt: ID, agent: 1, how: 'lost', exit: null, seconds: 0, stop: null }],
+    [
+      `end ${ID} 001 lost - 0 - some`,
+      { is: 'end', attempt: ID, agent: 1, how: 'lost', exit: null, seconds: 0, stop: null, left: true },
+    ],
+    [
+      `end ${ID} 001 exited 0 0 - none        `,
+      { is: 'end', attempt: ID, agent: 1, how: 'exited', exit: 0, seconds: 0, stop: null, left: false },
+    ],
     [
       `end ${ID} 001 never - 0 cancelled`,
-      { is: 'end', attempt: ID, agent: 1, how: 'never', exit: null, seconds: 0, stop: 'cancelled' },
+      { is: 'end', attempt: ID, agent: 1, how: 'never', exit: null, seconds: 0, stop: 'cancelled', left: true },
     ],
   ])('%s is understood', (line, record) => {
     expect(parseRecord(line)).toEqual(record);

@@ -43,16 +43,6 @@ describe('the script that becomes the tool', () => {
   test('does not take a folder that begins with a dash for an option', () => {
     expect(() => shell(runScript({}, '-P', ['true']))).toThrow(/cannot enter the work folder -P/);
   });
-
-  test('is a steady place: one language, no colours, nothing of ours beside what was asked', () => {
-    const script = runScript({ A: '1' }, '/', ['env']);
-    const names = shell(`export FLEET_ROOT=/x FLEET_PROGRAM=/y OLDPWD=/z\n${script}`)
-      .split('\n')
-      .map((line) => line.split('=')[0]);
-    expect(names).toEqual(expect.arrayContaining(['A', 'LC_ALL', 'TERM']));
-    expect(names).not.toEqual(expect.arrayContaining(['FLEET_ROOT']));
-    expect(names).not.toEqual(expect.arrayContaining(['FLEET_PROGRAM']));
-  });
 });
 
 test('the shell reads a secret back exactly', () => {

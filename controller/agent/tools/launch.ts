@@ -10,17 +10,26 @@ export function withFolders(variables: readonly string[], words: readonly string
 }
 
 const COLLECT_BYTES_MAX = 400_000;
+/** Of each agent, by when they were last written into: one of those is gone on with, if any is. */
+const CONVERSATIONS_KEPT = 30;
 
 /**
- * A shell line that runs an awk program over the lines that match `pattern` (extended) in the `.jsonl` files below
- * `folder` (a quoted word) written since the attempt began. Output is bounded; the newest is kept.
+ * Shell lines that run an awk program over the lines that match `pattern` (extended) in the `.jsonl` files below
+ * `folder` (a quoted word) written since the attempt began. Output is bounded; the newest is kept. Each such file is a
+ * conversation: after some attempts, by their ids, those past the newest are removed.
  */
 export function collectLine(folder: string, pattern: string, program: string): string {
-  return [
+  const usage = [
     `find ${folder} -type f -name '*.jsonl' -newer "$FLEET_SINCE" -exec grep -ahE '${pattern}' {} + 2>/dev/null`,
     `LC_ALL=C awk '${program}'`,
     `tail -c ${COLLECT_BYTES_MAX}`,
   ].join(' | ');
+  const old = [
+    `find ${folder} -type f -name '*.jsonl' -exec ls -1t {} + 2>/dev/null`,
+    `tail -n +${CONVERSATIONS_KEPT + 1}`,
+    `while IFS= read -r file; do case $file in ${folder}/*.jsonl) rm -f -- "$file" ;; esac; done`,
+  ].join(' | ');
+  return `${usage}\ncase $FLEET_SINCE in *[08].collect) ${old} ;; esac`;
 }
 
 /** awk functions: the text, or the number, that follows the first `"key":` of a line; empty, or 0, for none. */

@@ -6,6 +6,7 @@ import { parkTask } from '../../ledger/tasks.ts';
 import type { OpenAttempt } from '../../ledger/view.ts';
 import { orderHash, type StartOrder } from '../../node/shell.ts';
 import type { Task } from '../../task/task.ts';
+import { takeWord } from '../observe.ts';
 import { restUntilRoom } from '../settle.ts';
 import type { StartStep } from '../step.ts';
 import { newId, nudge, type Sight, type World } from '../world.ts';
@@ -104,7 +105,7 @@ async function sendOne(world: World, sight: Sight, link: NonNullable<Sight['link
   try {
     const was = await link.start(order);
     if (was === 'buried') await endWithout(world, order.attempt, 'restarted', 'it was ended before it began');
-    else if (was !== 'boot') sight.attempts.add(order.attempt);
+    else if (was !== 'boot') takeStart(world, sight, order);
     nudge(world); // a person may have ended it while it was under way
   } catch (error) {
     if (!(error instanceof FleetError)) throw error;
@@ -119,4 +120,15 @@ async function sendOne(world: World, sight: Sight, link: NonNullable<Sight['link
   } finally {
     sight.inFlight.delete(order.attempt);
   }
+}
+
+/** The node has it. One that waits for no gate begins at once; that it ended may have been heard before this. */
+function takeStart(world: World, sight: Sight, { attempt, agent, launch }: StartOrder): void {
+  const former = sight.settled.get(agent);
+  if (former !== undefined && former !== attempt) {
+    sight.settled.delete(agent);
+    sight.attempts.delete(former);
+  }
+  if (!launch.gated && !sight.attempts.has(attempt)) takeWord(world, sight, { is: 'start', attempt, agent });
+  sight.attempts.add(attempt);
 }

@@ -20,6 +20,7 @@ export interface Order {
   /** By the environment that the run script sets; empty where it sets none. */
   task: string;
   tool: string;
+  isGated: boolean;
   prompt: string;
   /** Conversation that is gone on with. */
   resumes: string | null;

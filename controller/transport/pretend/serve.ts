@@ -208,7 +208,7 @@ function tellReport({ machine, say }: Conversation): void {
 
 /** The same attempt may be sent again: its lock makes that harmless. */
 function startAttempt(machine: Machine, words: readonly string[], payload: readonly string[]): Answer {
-  const [attempt = '', agent = '', hash = '', boot = '', limit = '0', silence = '0', , tool = ''] = words;
+  const [attempt = '', agent = '', hash = '', boot = '', limit = '0', silence = '0', gate = '0', tool = ''] = words;
   if (boot !== machine.boot) return { ok: true, was: 'boot' };
   const known = machine.locks.get(attempt);
   if (known === 'buried') return { ok: true, was: 'buried' };
@@ -223,18 +223,20 @@ function startAttempt(machine: Machine, words: readonly string[], payload: reado
     machine.folders.delete(attempt);
     return refusal('disk', 'no room for the attempt');
   }
-  const order = orderOf(attempt, Number(agent), tool, payload[0] ?? '', payload[1] ?? '');
+  const order = { ...orderOf(attempt, Number(agent), payload[0] ?? '', payload[1] ?? ''), tool, isGated: gate === '1' };
   machine.locks.set(attempt, hash);
   machine.folders.set(attempt, emptyFolder(order));
+  for (const [other, { agent: holder }] of machine.open)
+    if (holder === order.agent && machine.folders.get(other)?.end) machine.open.delete(other);
   machine.open.set(attempt, { agent: Number(agent), limitSeconds: Number(limit), silenceSeconds: Number(silence) });
   work(machine, order);
   sweepUnclaimed(machine, attempt);
   return { ok: true, was: known === undefined ? 'new' : 'same' };
 }
 
-function orderOf(attempt: string, agent: number, tool: string, run: string, prompt: string): Order {
+function orderOf(attempt: string, agent: number, run: string, prompt: string): Omit<Order, 'tool' | 'isGated'> {
   const task = /^export FLEET_TASK=(\S*)$/m.exec(run)?.[1] ?? '';
-  return { attempt, agent, task, tool, prompt, resumes: /\bresume ([0-9a-f-]{36})\b/.exec(run)?.[1] ?? null };
+  return { attempt, agent, task, prompt, resumes: /\bresume ([0-9a-f-]{36})\b/.exec(run)?.[1] ?? null };
 }
 
 function stopAttempt(

@@ -29,7 +29,7 @@ export function work(machine: Machine, order: Order): void {
       return;
     }
     folder.claimed = true;
-    journal(machine, `start ${order.attempt} ${numberWord(order.agent)}`);
+    if (order.isGated) journal(machine, `start ${order.attempt} ${numberWord(order.agent)}`);
     if (machine.hasGroups) killRest(machine, order.agent);
     machine.workers.set(order.attempt, worker);
     if (folder.stop === null) runTool(machine, worker, folder);
@@ -75,11 +75,12 @@ function finish(machine: Machine, worker: Worker, exit: number): void {
   const began = worker.tool?.execution.beganAt ?? clock.monotonic();
   const seconds = Math.floor((clock.monotonic() - began) / 1000);
   const stop = machine.folders.get(worker.attempt)?.stop ?? '-';
-  writeEnd(machine, worker.attempt, endRecord(worker, `exited ${exit} ${seconds} ${stop}`));
+  writeEnd(machine, worker.attempt, endRecord(machine, worker, `exited ${exit} ${seconds} ${stop}`));
 }
 
-function endRecord({ attempt, agent }: { attempt: string; agent: number }, rest: string): string {
-  return `end ${attempt} ${numberWord(agent)} ${rest}`;
+function endRecord(machine: Machine, { attempt, agent }: { attempt: string; agent: number }, rest: string): string {
+  const { out = '', err = '', usage = '' } = machine.folders.get(attempt) ?? {};
+  return `end ${attempt} ${numberWord(agent)} ${rest} ${out + err + usage === '' ? 'none' : 'some'}`;
 }
 
 /** Nothing that an agent's attempts began outlives this. */
@@ -148,7 +149,7 @@ function giveUp(machine: Machine, attempt: string, wiped?: Order): void {
   if (!folder) return;
   const how = folder.claimed || folder.began ? 'lost' : 'never';
   folder.claimed = true;
-  writeEnd(machine, attempt, endRecord({ attempt, agent: known.agent }, `${how} - 0 ${folder.stop ?? '-'}`));
+  writeEnd(machine, attempt, endRecord(machine, { attempt, agent: known.agent }, `${how} - 0 ${folder.stop ?? '-'}`));
 }
 
 export function emptyFolder(order: Order): Folder {
@@ -161,13 +162,13 @@ export function endFormerBoots(machine: Machine): void {
     for (const [attempt, { agent }] of machine.open) {
       if (machine.folders.get(attempt)?.end) continue;
       if (!machine.folders.has(attempt)) wipedBefore(machine, attempt, agent);
-      writeEnd(machine, attempt, endRecord({ attempt, agent }, 'lost - 0 -'));
+      writeEnd(machine, attempt, endRecord(machine, { attempt, agent }, 'lost - 0 -'));
     }
   }
   machine.bootSeen = machine.boot;
 }
 
 function wipedBefore(machine: Machine, attempt: string, agent: number): void {
-  const order: Order = { attempt, agent, task: '', tool: '', prompt: '', resumes: null };
+  const order: Order = { attempt, agent, task: '', tool: '', isGated: false, prompt: '', resumes: null };
   machine.folders.set(attempt, { ...emptyFolder(order), claimed: true, began: true });
 }

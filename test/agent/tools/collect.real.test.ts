@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -22,9 +22,9 @@ function write(path: string, text: string, seconds = 2_000): void {
   utimesSync(file, seconds, seconds);
 }
 
-function collect(tool: Tool): string {
+function collect(tool: Tool, since = 'since'): string {
   const { collect } = tool.launch(order({ tool: tool.name }, { agentFolder }));
-  const env = { PATH: process.env.PATH, FLEET_SINCE: join(agentFolder, 'since') };
+  const env = { PATH: process.env.PATH, FLEET_SINCE: join(agentFolder, since) };
   return execFileSync('sh', ['-c', collect ?? ''], { env, encoding: 'utf8', timeout: 20_000 });
 }
 
@@ -44,6 +44,25 @@ function record(response_id: string, input: number): string {
   const totals = { turn_token_usage: tokens(90_000), thread_token_usage: tokens(99_000) };
   return line('token_usage_record', { thread_id: 't', response_id, ...totals, usage: tokens(input) });
 }
+
+describe('the conversations in an agent’s home', () => {
+  it.each([
+    ['Codex', codex, 'codex/sessions/2026/11'],
+    ['Claude Code', claude, 'claude/projects/-srv-work'],
+  ] as const)('of %s are cut to the thirty newest once in a while, and nothing beside them', (_, tool, folder) => {
+    const names = Array.from({ length: 40 }, (_, index) => `it's ${index}.jsonl`);
+    for (const [index, name] of names.entries()) write(join(folder, name), 'x\n', 1_000_000 - index);
+    write(join(folder, 'old.txt'), 'x', 1);
+    write('work/old.jsonl', 'x', 1);
+    const kept = () => readdirSync(join(agentFolder, folder)).toSorted();
+    collect(tool, 'since');
+    expect(kept()).toHaveLength(41);
+    write('0199a5f0-8.collect', '', 1_000);
+    expect(collect(tool, '0199a5f0-8.collect')).toBe('');
+    expect(kept()).toEqual([...names.slice(0, 30), 'old.txt'].toSorted());
+    expect(readdirSync(join(agentFolder, 'work'))).toEqual(['old.jsonl']);
+  });
+});
 
 describe('collecting Codex’s usage', () => {
   it('finds each response of the rollouts written since the attempt began, with its model', () => {
