@@ -113,7 +113,9 @@ log() {
   if [ "$4" = 1 ]; then
     until_ended "$2" &
     tail -n +1 -s 0.2 --pid="$!" -F "$file" 2>/dev/null
-  elif [ -e "$file" ]; then # it may not have begun
+  elif [ -s "$file" ]; then # it may not have begun
     cat "$file"
+  elif [ "$3" = out ] && [ -s "${file%.out}.err" ]; then
+    echo "nothing on its standard output; --err shows what it wrote to standard error" >&2
   fi | if [ "$kind" = command_raw ]; then cat; else readable "$kind"; fi
 }

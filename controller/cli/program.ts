@@ -13,6 +13,10 @@ export function buildProgram(door: Door, version: string, done: (exit: number) =
     .description('Runs coding agents in tmux on your machines, feeds them tasks, and shows the truth about them.')
     .version(version)
     .configureOutput({ writeOut: door.out, writeErr: (text) => door.say(text.trimEnd()) })
+    .addHelpText(
+      'after',
+      '\nBegin with: fleet rehearse (needs nothing), fleet init (your machines), fleet run TASKS.yaml.',
+    )
     .exitOverride();
   const add: Add = (name, summary, run) => {
     const command = program

@@ -34,7 +34,10 @@ export function reportText(door: Door, results: Results): string {
   ].join('\n');
 }
 
-export function agentsTable(agents: Status['agents'], columns: number): string {
+/** `now`: also how long each has been busy with its task. */
+export function agentsTable(agents: Status['agents'], columns: number, now?: string): string {
+  const forTime = ({ task, since }: Status['agents'][number]) =>
+    now === undefined || task === null ? '' : formatDuration((Date.parse(now) - Date.parse(since)) / 1000);
   const rows = agents.map((agent) => [
     String(agent.number),
     agent.node,
@@ -42,16 +45,18 @@ export function agentsTable(agents: Status['agents'], columns: number): string {
     agent.kind,
     agent.state,
     agent.task ?? '',
+    ...(now === undefined ? [] : [forTime(agent)]),
     agent.evidence,
   ]);
-  return table(['agent', 'node', 'category', 'kind', 'state', 'task', 'evidence'], rows, columns);
+  const time = now === undefined ? [] : ['for'];
+  return table(['agent', 'node', 'category', 'kind', 'state', 'task', ...time, 'evidence'], rows, columns);
 }
 
 export function statusText(door: Door, status: Status): string {
   const { controller, tasks } = status;
   const counts = Object.entries(tasks).flatMap(([state, count]) => (count > 0 ? [`${count} ${state}`] : []));
   const head = [
-    `${status.fleet} is ${status.state}; ${controller ? `controller ${controller.pid} on ${controller.host} since ${controller.since}` : 'no controller runs: what runs goes on, nothing new begins until fleet start'}`,
+    `${status.fleet} is ${status.state}; ${controller ? `controller ${controller.pid} on ${controller.host} since ${controller.since}` : restText(status.state)}`,
     `tasks: ${counts.join(', ') || 'none'}${status.intentsWaiting > 0 ? `; ${counted(status.intentsWaiting, 'intent waits', 'intents wait')}` : ''}`,
     ...(status.unplaced > 0 ? [`${counted(status.unplaced, 'agent fits', 'agents fit')} nowhere: fleet explain`] : []),
   ];
@@ -64,9 +69,14 @@ export function statusText(door: Door, status: Status): string {
   return [
     ...head,
     ...(nodes.length > 0 ? ['', table(['node', 'state', 'busy/set/cap', 'evidence'], nodes, door.columns)] : []),
-    ...(status.agents.length > 0 ? ['', agentsTable(status.agents, door.columns)] : []),
+    ...(status.agents.length > 0 ? ['', agentsTable(status.agents, door.columns, status.now)] : []),
     ...legend([...status.nodes, ...status.agents].map(({ state }) => state)),
   ].join('\n');
+}
+
+function restText(state: Status['state']): string {
+  if (state === 'TERMINATED') return 'stopped: fleet start begins it again';
+  return 'no controller runs: what runs goes on, nothing new begins until fleet start';
 }
 
 /** States whose names do not say what is meant by them. */

@@ -5,7 +5,7 @@ import type { Desired } from './desired.ts';
 import { isGivenUp, isUp, type Observation } from './observation.ts';
 import { type FreeAgent, type Homes, matchTasks } from './plan/agents.ts';
 import { brake } from './plan/limits.ts';
-import { isStarting } from './state.ts';
+import { isOver, isStarting } from './state.ts';
 import type { LoseStep, ParkStep, Plan, SessionStep, StopStep } from './step.ts';
 
 /** What to do now. Pure: desired and seen in, piles out; nothing about a node that has not greeted us. */
@@ -194,10 +194,6 @@ function decideSessions(
 }
 
 /** Stopped, and nothing runs any more: the windows go too. */
-function isOver({ state, open }: Snapshot): boolean {
-  return state === 'TERMINATED' || (state === 'DRAINING' && open.length === 0);
-}
-
 /** A window stays as long as its agent works, also when the fleet has shrunk. */
 function withoutBusy(fleet: Fleet, node: string, sessions: readonly string[], { open }: Snapshot): string[] {
   const here = open.filter((attempt) => attempt.node === node);

@@ -8,6 +8,7 @@ import type { AgentView, FleetState, NodeView, OpenAttempt, Snapshot } from '../
 import type { Desired } from './desired.ts';
 import { isUp } from './observation.ts';
 import { FULL_MS } from './settle.ts';
+import { isOver } from './state.ts';
 import type { Plan } from './step.ts';
 import { nudge, type Sight, type World } from './world.ts';
 
@@ -162,7 +163,8 @@ function evidenceOf({ clock }: World, sight: Sight | undefined): string {
   return isFull ? `no room left on its disk: begins nothing for up to ${FULL_MS / 1000} s` : sight.evidence;
 }
 
-function agentViews(world: World, desired: Desired, { open, paused }: Snapshot, now: number): AgentView[] {
+function agentViews(world: World, desired: Desired, snapshot: Snapshot, now: number): AgentView[] {
+  const { open, paused } = snapshot;
   const attempts = new Map(open.map((attempt) => [attempt.agent, attempt]));
   const gone = open
     .filter(({ agent }) => !desired.agents.has(agent))
@@ -172,7 +174,9 @@ function agentViews(world: World, desired: Desired, { open, paused }: Snapshot, 
     const sight = world.sights.get(agent.node);
     return {
       ...agent,
-      ...agentState(world, agent, sight, attempt, paused.has(agent.number)),
+      ...(attempt === undefined && isOver(snapshot)
+        ? { state: 'idle' as const, evidence: 'its window is closed, as the fleet stops' }
+        : agentState(world, agent, sight, attempt, paused.has(agent.number))),
       task: attempt?.task ?? null,
       since: attempt?.intendedAt ?? now,
     };

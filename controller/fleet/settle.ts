@@ -8,6 +8,7 @@ import type { AttemptView } from '../ledger/view.ts';
 import type { AttemptRecord } from '../node/journal.ts';
 import { FAULT_OF, isOpen } from '../task/attempt.ts';
 import { afterAttempt, seedOf } from '../task/retry.ts';
+import type { Task } from '../task/task.ts';
 import { type Sight, stopKey, type World } from './world.ts';
 
 /** Takes what nodes said of attempts into the ledger: read the evidence, decide what it means, commit, acknowledge. */
@@ -108,15 +109,27 @@ async function readEnds(world: World, sight: Sight, ends: readonly EndRecord[]):
       ids: batch.map(({ attempt }) => attempt),
       limit: batch.length,
     });
+    const ids = attempts.map(({ task }) => task);
+    const tasks = new Map((await readTasks(world.ledger, { ids, limit: ids.length })).map((task) => [task.id, task]));
     const known = new Map(attempts.map((attempt) => [attempt.id, attempt]));
-    readings.push(...(await Promise.all(batch.map((end) => readEnd(world, sight, end, known.get(end.attempt))))));
+    const read = (end: EndRecord) => {
+      const attempt = known.get(end.attempt);
+      return readEnd(world, sight, end, attempt, tasks.get(attempt?.task ?? ''));
+    };
+    readings.push(...(await Promise.all(batch.map(read))));
   }
   return readings;
 }
 
 type EndReading = Settlement | 'later' | 'known';
 
-async function readEnd(world: World, sight: Sight, end: EndRecord, attempt?: AttemptView): Promise<EndReading> {
+async function readEnd(
+  world: World,
+  sight: Sight,
+  end: EndRecord,
+  attempt: AttemptView | undefined,
+  task: Task | undefined,
+): Promise<EndReading> {
   // Only its own node can tell of an attempt: a copied folder on another one proves nothing.
   if (!attempt || !isOpen(attempt.state) || attempt.node !== sight.name) return 'known';
   const evidence = await gather(sight, end);
@@ -125,7 +138,8 @@ async function readEnd(world: World, sight: Sight, end: EndRecord, attempt?: Att
   const tool = kind ? toolOf(kind) : undefined;
   const reading = end.how === 'never' || !tool ? unreadable(end, kind?.name ?? attempt.kind) : tool.read(evidence);
   const seconds = end.how === 'exited' ? end.seconds : null;
-  return { ...(await settlementOf(world, attempt, reading, evidence.exit, tool?.resumable ?? false)), seconds };
+  const isResumable = tool?.resumable ?? false;
+  return { ...settlementOf(world, { attempt, task, reading, exit: evidence.exit, isResumable }), seconds };
 }
 
 async function gather(sight: Sight, end: EndRecord): Promise<Evidence | undefined> {
@@ -156,15 +170,16 @@ function unreadable(end: EndRecord, kind: string): Reading {
   return { verdict, message, answer: null, conversation: null, usage: [], retryAfterSeconds: null };
 }
 
+interface Ended {
+  attempt: AttemptView;
+  task: Task | undefined;
+  reading: Reading;
+  exit: number | null;
+  isResumable: boolean;
+}
+
 /** What the end means for the task. Also for ends without evidence: a lost attempt, a buried one. */
-export async function settlementOf(
-  world: World,
-  attempt: AttemptView,
-  reading: Reading,
-  exit: number | null,
-  resumable: boolean,
-): Promise<Settlement> {
-  const [task] = await readTasks(world.ledger, { ids: [attempt.task], limit: 1 });
+export function settlementOf(world: World, { attempt, task, reading, exit, isResumable }: Ended): Settlement {
   const { retries, platformRetries } = world.fleet.tasks;
   const fault = FAULT_OF[reading.verdict];
   return {
@@ -187,6 +202,6 @@ export async function settlementOf(
       seed: seedOf(attempt.id),
       now: world.clock.now(),
     }),
-    resume: resumable && (fault === 'platform' || fault === 'wait' || fault === 'person'),
+    resume: isResumable && (fault === 'platform' || fault === 'wait' || fault === 'person'),
   };
 }

@@ -1,5 +1,5 @@
 import { FleetError } from '../errors.ts';
-import type { FleetState } from '../ledger/view.ts';
+import type { FleetState, Snapshot } from '../ledger/view.ts';
 
 /** From each state of the fleet, where it may go. A new controller may begin from any: the last one may have been killed. */
 const TRANSITIONS: Readonly<Record<FleetState, readonly FleetState[]>> = {
@@ -20,6 +20,11 @@ export function mayMove(from: FleetState, to: FleetState): boolean {
 /** Whether new attempts may begin. */
 export function isStarting(state: FleetState): boolean {
   return state === 'READY' || state === 'RUNNING' || state === 'SCALING';
+}
+
+/** Nothing works any more, nor will: windows are closed. */
+export function isOver({ state, open }: Pick<Snapshot, 'state' | 'open'>): boolean {
+  return state === 'TERMINATED' || (state === 'DRAINING' && open.length === 0);
 }
 
 /** Throws `unlawful`, in words, when the fleet's state does not allow the command. */

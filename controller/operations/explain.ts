@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { iso } from '../clock.ts';
+import { formatDuration, iso } from '../clock.ts';
 import { FleetError } from '../errors.ts';
 import { isStarting } from '../fleet/state.ts';
 import { type Ledger, readMeta } from '../ledger/ledger.ts';
@@ -84,8 +84,26 @@ async function mayStillRun(ledger: Ledger, task: string): Promise<boolean> {
   return (await readAttempts(ledger, { task, limit: 1 })).some(({ state }) => isOpen(state));
 }
 
+/** A reason may begin with the very word that the state is. */
+function reasonText({ state, reason }: Task): string {
+  return reason === null ? '' : `: ${reason.startsWith(`${state}: `) ? reason.slice(state.length + 2) : reason}`;
+}
+
+/** Where it runs, since when, and what is seen of it. */
+async function explainAttempt(ledger: Ledger, { id }: Task, now: number, agents: Seen['agents']): Promise<string[]> {
+  const [attempt] = await readAttempts(ledger, { task: id, limit: 1 });
+  if (!attempt || !isOpen(attempt.state)) return [];
+  const seconds = (now - (attempt.startedAt ?? attempt.intendedAt)) / 1000;
+  const agent = agents.find(({ number }) => number === attempt.agent);
+  return [
+    `Agent ${attempt.agent} of node ${attempt.node} has worked on it for ${formatDuration(seconds)}.`,
+    ...(agent?.task === id ? [`Of that agent: ${agent.evidence}.`] : []),
+  ];
+}
+
 async function explainTask({ now }: Context, ledger: Ledger, task: Task, { agents }: Seen): Promise<string[]> {
-  const lines = [`Task ${task.id} is ${task.state}${task.reason ? `: ${task.reason}` : ''}.`];
+  const lines = [`Task ${task.id} is ${task.state}${reasonText(task)}.`];
+  if (task.state === 'running') lines.push(...(await explainAttempt(ledger, task, now, agents)));
   if (task.state === 'blocked') {
     for (const need of task.needs) {
       const needed = await readTask(ledger, need);

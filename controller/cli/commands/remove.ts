@@ -97,7 +97,7 @@ function refuse({ node, kept }: Removal, owner: string | null, { takeOver, now, 
     });
 }
 
-function openText({ open }: Kept): string {
+function openText({ open }: Pick<Kept, 'open'>): string {
   return `${open} ${open === 1 ? 'attempt runs, or has' : 'attempts run, or have'} ended without this ledger knowing,`;
 }
 
@@ -134,6 +134,6 @@ function keptText(fleet: Fleet, { agents, attempts, windows, kib, open }: Kept):
     counted(attempts, 'attempt'),
     counted(windows, 'window'),
   ];
-  const ended = open > 0 ? `; ends what ${open} ${open === 1 ? 'attempt has' : 'attempts have'} running` : '';
+  const ended = open > 0 ? `; ${openText({ open })} which this ends and forgets` : '';
   return `~/.miyabi/${fleet.name} (${parts.join(', ')}, ${(kib / 1024).toFixed(1)} MiB)${ended}`;
 }

@@ -2,7 +2,7 @@ import type { Reading } from '../../agent/tools/tool.ts';
 import { toFleetError } from '../../errors.ts';
 import { settleAttempts } from '../../ledger/attempts.ts';
 import { inTransaction, record } from '../../ledger/ledger.ts';
-import { readAttempts } from '../../ledger/read.ts';
+import { readAttempts, readTasks } from '../../ledger/read.ts';
 import { settlementOf } from '../settle.ts';
 import type { LoseStep, StopStep } from '../step.ts';
 import { type Sight, stopKey, type World } from '../world.ts';
@@ -68,7 +68,8 @@ export async function endWithout(
     usage: [],
     retryAfterSeconds: null,
   };
-  const settlement = await settlementOf(world, attempt, reading, null, true);
+  const [task] = await readTasks(world.ledger, { ids: [attempt.task], limit: 1 });
+  const settlement = settlementOf(world, { attempt, task, reading, exit: null, isResumable: true });
   await inTransaction(world.ledger, (tx) => settleAttempts(tx, [settlement], world.clock.now()));
   world.wake();
 }
