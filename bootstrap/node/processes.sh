@@ -76,29 +76,38 @@ split_tool() {
 # What an agent may have written in its place is nothing to write into, nor to remove.
 is_group() { [[ $1 == /sys/fs/cgroup/* && $1 == */miyabi-*/* && $1 != *..* ]]; }
 
-# Is nobody in a group, nor in one below it, but this process? GROUP PID, which may be empty
+# PIDS = who is in a group. Is that nobody but this process, and nobody in one below it? GROUP PID, which may be empty
 holds_only() {
-  local pids=() below=0
-  { mapfile -t pids <"$1/cgroup.procs" && read -r _ below <"$1/cgroup.stat"; } 2>/dev/null
-  [ "${pids[*]}" = "$2" ] && [ "$below" = 0 ]
+  local below=0
+  PIDS=()
+  { mapfile -t PIDS <"$1/cgroup.procs" && read -r _ below <"$1/cgroup.stat"; } 2>/dev/null
+  [ "${PIDS[*]}" = "$2" ] && [ "$below" = 0 ]
 }
 
-# GROUP ATTEMPT WORKER: ends what is left of the attempt in a group and those below it. The kernel ends a group whole:
-# a worker that lives is moved out of it meanwhile.
+# GROUP ATTEMPT WORKER: ends what is left of the attempt in a group and those below it, but not its worker, if that lives.
 empty_group() {
-  local rest failed=1
-  holds_only "$1" "$3" && return 0
-  [ -z "$3" ] || { printf '%s' "$3" >"${1%/*}/cgroup.procs"; } 2>/dev/null
-  for _ in {1..100}; do
-    rest=0
-    { read -r _ rest <"$1/cgroup.events"; } 2>/dev/null # its first line is `populated 0` or `populated 1`
+  local round
+  for round in {1..100}; do
     # What is in there after the end is the agent's next attempt.
-    if [ "$rest" = 0 ] || end_of "$2"; then failed=0; break; fi
-    { printf 1 >"$1/cgroup.kill"; } 2>/dev/null
+    if holds_only "$1" "$3" || holds_only "$1" '' || end_of "$2"; then return 0; fi
+    kill_group "$1" "$3" "$round"
     nap 0.05
   done
-  [ -z "$3" ] || { printf '%s' "$3" >"$1/cgroup.procs"; } 2>/dev/null
-  return "$failed"
+  return 1
+}
+
+# GROUP WORKER ROUND, after holds_only. One by one while a worker lives in it: the kernel ends a group whole. Where that
+# does not help, because they multiply or hide in groups of their own, the worker is moved out of it for a moment.
+kill_group() {
+  local pid
+  if [ -n "$2" ] && [ "${PIDS[*]}" != "$2" ] && [ "$3" -lt 10 ]; then
+    for pid in "${PIDS[@]}"; do [ "$pid" = "$2" ] || kill -KILL "$pid"; done
+  else
+    [ -z "$2" ] || printf '%s' "$2" >"${1%/*}/cgroup.procs"
+    printf 1 >"$1/cgroup.kill"
+    [ -z "$2" ] || printf '%s' "$2" >"$1/cgroup.procs"
+    find "$1" -mindepth 1 -depth -type d -exec rmdir {} +
+  fi 2>/dev/null
 }
 
 # Asks an attempt's tool to end: ATTEMPT REASON. The first reason given stays; the sweep kills what does not listen.

@@ -52,6 +52,35 @@ describe.concurrent('what an attempt began', () => {
   });
 });
 
+/** Each a script that leaves something behind that is hard to catch, for so long at most as a test may take. */
+const HARD_TO_CATCH: readonly [string, (token: string) => string][] = [
+  [
+    'that begins itself anew all the while',
+    (token) => `printf '%s' 'echo $1 >n; [ $1 -ge 9000 ] || setsid sh x $(($1 + 1)) ${token} &' >x; sh x 1 ${token}`,
+  ],
+  [
+    'in a control group of its own',
+    (token) =>
+      `g=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)$(sed -n 's/^0:://p' /proc/self/cgroup)/own
+       mkdir "$g" && (echo 0 >"$g/cgroup.procs"; exec setsid sleep ${token}) &`,
+  ],
+];
+
+describe.concurrent('an attempt’s worker', () => {
+  test.for(HARD_TO_CATCH)('ends what is left %s, and goes on to work', async ([, script], context) => {
+    const here = await (await aNodeWith(context)).greet();
+    if (!here.link.greeting.cgroup) context.skip('this machine has no control groups');
+    const token = aToken();
+    const attempt = await here.start(`${script(token)}\nsleep 0.3; exit 3`);
+    const worker = await here.workerOf(attempt);
+    context.expect(await here.ended(attempt, 15_000)).toMatchObject({ how: 'exited', exit: 3 });
+    context.expect(processesWith(token)).toEqual([]);
+    const next = await here.start('exit 4');
+    context.expect(await here.workerOf(next)).toBe(worker);
+    context.expect(await here.ended(next)).toMatchObject({ how: 'exited', exit: 4 });
+  });
+});
+
 const EXPECTED: Readonly<Record<Ending, object>> = {
   'its own end': { how: 'exited', exit: 3, stop: null },
   'being ended': { how: 'exited', exit: 137, stop: 'cancelled' },

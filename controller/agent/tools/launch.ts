@@ -11,7 +11,7 @@ export function withFolders(variables: readonly string[], words: readonly string
 
 const COLLECT_BYTES_MAX = 400_000;
 /** Of each agent, by when they were last written into: one of those is gone on with, if any is. */
-const CONVERSATIONS_KEPT = 30;
+const CONVERSATIONS_KEPT = 20;
 
 /**
  * Shell lines that run an awk program over the lines that match `pattern` (extended) in the `.jsonl` files below

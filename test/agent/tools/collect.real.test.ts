@@ -49,7 +49,7 @@ describe('the conversations in an agent’s home', () => {
   it.each([
     ['Codex', codex, 'codex/sessions/2026/11'],
     ['Claude Code', claude, 'claude/projects/-srv-work'],
-  ] as const)('of %s are cut to the thirty newest once in a while, and nothing beside them', (_, tool, folder) => {
+  ] as const)('of %s are cut to the twenty newest once in a while, and nothing beside them', (_, tool, folder) => {
     const names = Array.from({ length: 40 }, (_, index) => `it's ${index}.jsonl`);
     for (const [index, name] of names.entries()) write(join(folder, name), 'x\n', 1_000_000 - index);
     write(join(folder, 'old.txt'), 'x', 1);
@@ -59,7 +59,7 @@ describe('the conversations in an agent’s home', () => {
     expect(kept()).toHaveLength(41);
     write('0199a5f0-8.collect', '', 1_000);
     expect(collect(tool, '0199a5f0-8.collect')).toBe('');
-    expect(kept()).toEqual([...names.slice(0, 30), 'old.txt'].toSorted());
+    expect(kept()).toEqual([...names.slice(0, 20), 'old.txt'].toSorted());
     expect(readdirSync(join(agentFolder, 'work'))).toEqual(['old.jsonl']);
   });
 });
