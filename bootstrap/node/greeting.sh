@@ -1,6 +1,6 @@
 # The greeting: who may drive this node, and what of it is true now. Nothing is done for anybody before.
 
-NEEDED='awk base64 cat cp cut flock grep head id ln mkdir mkfifo mv nproc readlink rm rmdir sed sh sha256sum sleep stat tail timeout tr'
+NEEDED='awk base64 cat cp cut find flock grep head id ln mkdir mkfifo mv nproc readlink rm rmdir sed sh sha256sum sleep stat tail timeout tr'
 
 # ID LEDGER MACHINE EPOCH TAKEOVER: takes the node: one owner, one live connection, a higher epoch.
 hello() {
@@ -24,6 +24,7 @@ hello() {
   { printf '%s\n' "$CGROUP" >"$FLEET_ROOT/cgroup"; } 2>/dev/null
   BOOT=$(</proc/sys/kernel/random/boot_id)
   end_former_boots "$BOOT"
+  end_foreign_sweep
   start_sweep
   cut_journal
   journal_size # before the folders are told of: what is written meanwhile is then told twice, not never
@@ -32,6 +33,7 @@ hello() {
   prune_programs
   tell_node "$id"
   start_reporter "$lack"
+  prune_attempts # a former server may not have lived long enough to
 }
 
 # OWNER EPOCH: from here on it is ours alone. REPLY says why not.
@@ -53,6 +55,14 @@ take_node() {
   { record_server "$BASHPID $REPLY" "$1"; } 2>/dev/null || { REPLY='disk no room to write who drives it'; return 1; }
 }
 
+# One that another version of this program began would go on by that one's rules.
+end_foreign_sweep() {
+  local pid='' start=''
+  { read -r pid start <"$FLEET_ROOT/sweep.pid"; } 2>/dev/null
+  is_running "$pid" "$start" && ! grep -qsaF -- "${FLEET_PROGRAM##*/}" "/proc/$pid/cmdline" && kill -KILL "$pid" 2>/dev/null
+  return 0
+}
+
 tell_node() { # ID
   local text=${FLEET_ROOT//\\/\\\\}
   printf 'A %s {"ok":true,"protocol":%s,"epoch":%s,"boot":"%s","root":"%s","vcpu":%s,"memoryKiB":%s,"tmux":"%s","jq":%s,"cgroup":%s,"holds":"%s","folder":"%s"}\n' \
@@ -66,6 +76,7 @@ list_missing() {
   local name missing=()
   for name in $NEEDED; do command -v "$name" >/dev/null 2>&1 || missing+=("$name"); done
   [ -r /proc/uptime ] || missing+=(/proc/uptime)
+  [ $((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1])) -ge 404 ] || missing+=('bash 4.4')
   printf '%s' "${missing[*]}"
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # fleet-node: everything that runs on a node, in one program. The controller joins the parts of bootstrap/node/, puts
-# the result in place by its hash and speaks to `serve`. Needs bash >= 4, coreutils, util-linux, tmux >= 3.0; jq is nice.
+# the result in place by its hash and speaks to `serve`. Needs bash >= 4.4, coreutils, util-linux, tmux >= 3.0; jq is nice.
 #
 #   ~/.miyabi/NAME/            0700; everything of one fleet on this node
 #     owner epoch boot         who may drive it, how often it was taken, which boot it last saw
@@ -29,7 +29,7 @@ GRACE_SECONDS=3          # between asking a tool to end and killing it
 SWEEP_SECONDS=10         # a worker that never claimed its attempt is given up after two of these
 ASIDES_MAX=8              # attempts that the sweep ends at the same time
 REPORT_SECONDS_MAX=10     # an older report is not passed on
-LINE_CHARS=255           # of the file of an attempt, without the newline: the path of a control group has room
+LINE_CHARS=511           # of the file of an attempt, without the newline: the path of a control group has room
 RECORD_CHARS=90          # of a line of the journal, likewise
 OUT_BYTES_MAX=67108864   # of one attempt's output; past it the middle is given back to the disk
 ATTEMPTS_KEPT=500

@@ -12,7 +12,9 @@ find_cgroups() {
   [ -e "$mount$own/cgroup.kill" ] || [ "${own:-/}" = / ] || return 0
   # Two homes may hold a fleet of one name: the folder's own number tells them apart.
   CGROUP="${mount}${own%/}/miyabi-${FLEET_ROOT##*/}-$(stat -c %d-%i "$FLEET_ROOT")"
-  mkdir -p "$CGROUP" 2>/dev/null && [ -e "$CGROUP/cgroup.kill" ] || CGROUP=
+  # The path has room in the line of a tool, and what is written there is known again.
+  is_group "$CGROUP/" && [ "${#CGROUP}" -lt $((LINE_CHARS - 50)) ] &&
+    mkdir -p "$CGROUP" 2>/dev/null && [ -e "$CGROUP/cgroup.kill" ] || CGROUP=
 }
 
 # Moves the calling worker into its agent's group: whatever it begins is there from its first moment. (To move each tool
@@ -80,7 +82,7 @@ is_group() { [[ $1 == /sys/fs/cgroup/* && $1 == */miyabi-*/* && $1 != *..* ]]; }
 holds_only() {
   local below=0
   PIDS=()
-  { mapfile -t PIDS <"$1/cgroup.procs" && read -r _ below <"$1/cgroup.stat"; } 2>/dev/null
+  { mapfile -t PIDS <"$1/cgroup.procs" && read -r _ below <"$1/cgroup.stat"; } 2>/dev/null || [ ! -d "$1" ] || return 1
   [ "${PIDS[*]}" = "$2" ] && [ "$below" = 0 ]
 }
 

@@ -30,7 +30,7 @@ tell_report() { # SERVER
   start_sweep
   # Ends that nobody acknowledged: a torn line of the journal, or evidence that could not be read in its moment.
   TURN=$(((TURN + 1) % 10))
-  if tend_pump "$1" || [ "$TURN" -eq 0 ]; then tell_folders ended; fi
+  if tend_pump "$1" "$TURN" || [ "$TURN" -eq 0 ]; then tell_folders ended; fi
 }
 
 tell_sessions() {

@@ -8,7 +8,7 @@ start_sweep() {
   # Not in the group of the agent whose worker noticed: it would end with what is left there.
   [ -z "${GROUP:-}" ] || { printf 0 >"${GROUP%/*}/cgroup.procs"; } 2>/dev/null
   { cd "$FLEET_ROOT" && sweep_forever; } </dev/null >/dev/null 2>"$FLEET_ROOT/sweep.log" 6>&- 7>&- 8>&- &
-  [ -z "${GROUP:-}" ] || { printf 0 >"$GROUP/cgroup.procs"; } 2>/dev/null
+  [ -z "${GROUP:-}" ] || { printf 0 >"$GROUP/cgroup.procs"; } 2>/dev/null || CLEAN= # it was empty, and may be gone
 }
 
 sweep_forever() {
@@ -19,16 +19,27 @@ sweep_forever() {
   start_time "$BASHPID"
   printf '%-60s\n' "$BASHPID $REPLY" 1<>"$FLEET_ROOT/sweep.pid"
   declare -gA HEARD=() BYTES=() UNCLAIMED=() ASIDE=()
+  WORKERS=()
+  LOOKED=0
   PRUNED=0
-  MEASURED=0
+  MARK=0
   local idle=0
-  while [ -d "$FLEET_ROOT" ] && [ "$idle" -lt 60 ]; do
+  while [ -d "$FLEET_ROOT" ] && [ "$idle" -lt 30 ]; do
     uptime_seconds
-    sweep_once "$REPLY"
-    # Ends that are not acknowledged keep nothing alive: the folders hold them.
-    if [ "$RUNNING" -eq 0 ] && ! is_listening; then idle=$((idle + 1)); else idle=0; fi
+    if [ $((REPLY - LOOKED)) -ge 2 ] || ! are_there "${WORKERS[@]}"; then
+      LOOKED=$REPLY
+      sweep_once "$REPLY"
+      # Ends that are not acknowledged keep nothing alive: the folders hold them.
+      if [ "$RUNNING" -eq 0 ] && ! is_listening; then idle=$((idle + 1)); else idle=0; fi
+    fi
     nap 1 # a tool whose worker died must not go on for long: nobody would see its end
   done
+}
+
+# PID...: by their numbers alone, which costs a tenth; that they are still the same is looked at now and then.
+are_there() {
+  local pid
+  for pid; do kill -0 "$pid" || return 1; done 2>/dev/null
 }
 
 is_listening() {
@@ -37,7 +48,9 @@ is_listening() {
 }
 
 sweep_once() { # NOW
-  local file attempt agent limit silence ids=() agents=()
+  local file attempt agent limit silence ids=() agents=() thorough=0
+  WORKERS=()
+  [ $(($1 - PRUNED)) -lt "$SWEEP_SECONDS" ] || thorough=1
   take_back_asides
   for file in "$FLEET_ROOT"/open/*; do
     { read -r attempt agent limit silence <"$file"; } 2>/dev/null
@@ -49,11 +62,19 @@ sweep_once() { # NOW
     sweep_attempt "$attempt" "$1" "$agent" "$limit" "$silence"
   done
   RUNNING=${#ids[@]}
-  [ $(($1 - MEASURED)) -ge 2 ] || return 0
-  MEASURED=$1
   measure "$1" "${ids[@]}"
-  [ $(($1 - PRUNED)) -lt "$SWEEP_SECONDS" ] || { PRUNED=$1; prune_groups; }
+  [ "$thorough" = 0 ] || { PRUNED=$1; prune_groups; forget_ended "${ids[@]}"; }
   is_listening && write_report "$1"
+}
+
+# ATTEMPT...: what was noted of others is of no use any more.
+forget_ended() {
+  local attempt
+  local -A open=()
+  for attempt; do open[$attempt]=1; done
+  for attempt in "${!BYTES[@]}" "${!UNCLAIMED[@]}"; do
+    [ -n "${open[$attempt]:-}" ] || unset "BYTES[$attempt]" "HEARD[$attempt]" "UNCLAIMED[$attempt]"
+  done
 }
 
 # ATTEMPT COMMAND...: what may take seconds is done aside, a few at once, so that no other attempt waits for it.
@@ -73,11 +94,19 @@ take_back_asides() {
   done
 }
 
-# Sizes of all outputs with one process; silence is "the size did not change".
-measure() { # NOW ATTEMPT...
-  local now=$1 size path attempt
+# Silence is "the output was not written to". Which ones were since the last look bash can see by itself, from marks whose
+# times are those of the looks; only their sizes take a process. NOW ATTEMPT...
+measure() {
+  local now=$1 last="$FLEET_ROOT/looked.$MARK" attempt changed=() size path
   shift
   [ $# -gt 0 ] || return 0
+  MARK=$((1 - MARK))
+  { : >"$FLEET_ROOT/looked.$MARK"; } 2>/dev/null
+  for attempt; do
+    path="$FLEET_ROOT/attempts/$attempt"
+    [ -n "${BYTES[$attempt]:-}" ] && [ "$last" -nt "$path.out" ] && [ "$last" -nt "$path.err" ] || changed+=("$attempt.out" "$attempt.err")
+  done
+  [ "${#changed[@]}" -gt 0 ] || return 0
   while read -r size path; do
     attempt=${path%.*}
     if [ "${path##*.}" = out ] && [ "${BYTES[$attempt]:--1}" != "$size" ]; then
@@ -87,18 +116,19 @@ measure() { # NOW ATTEMPT...
     if [ "$size" -gt "$OUT_BYTES_MAX" ]; then
       fallocate -p -o 1048576 -l $((size - OUT_BYTES_MAX / 2 - 1048576)) "$FLEET_ROOT/attempts/$path" 2>/dev/null || :
     fi
-  done < <(cd "$FLEET_ROOT/attempts" && stat -c '%s %n' "${@/%/.out}" "${@/%/.err}" 2>/dev/null)
+  done < <(cd "$FLEET_ROOT/attempts" && stat -c '%s %n' "${changed[@]}" 2>/dev/null)
 }
 
 sweep_attempt() { # ATTEMPT NOW AGENT LIMIT SILENCE, after read_lines
   local attempt=$1 now=$2 agent=$3 limit=$4 silence=$5 who pid start began
   who=${CLAIMED%% *} pid=${CLAIMED#* } start=${CLAIMED##* }
   pid=${pid%% *}
-  if [ "$who" = worker ] && is_running "$pid" "$start"; then
+  if [ "$who" = worker ] && are_there "$pid" && { [ "$thorough" = 0 ] || is_running "$pid" "$start"; }; then
+    WORKERS+=("$pid")
     began=${TOOL#* }
     began=${began%% *}
     [ -n "$began" ] || return 0
-    [ -z "$STOP" ] || escalate "$attempt" "$now" "$pid" "$began"
+    [ -z "$STOP" ] || escalate "$attempt" "$now" "$began"
     [ "$limit" -gt 0 ] && [ $((now - began)) -ge "$limit" ] && ask_to_end "$attempt" timeout
     [ "$silence" -gt 0 ] && [ $((now - ${HEARD[$attempt]:-$now})) -ge "$silence" ] && ask_to_end "$attempt" silent
     return 0
@@ -122,16 +152,21 @@ give_up() { # ATTEMPT AGENT WHO
     if ! read_lines "$1"; then write_lines - >"$1"; elif [ -z "$TOOL" ]; then how=never; fi
     claim "$1" "sweep $BASHPID" || return 0
   fi
-  kill_rest "$1" || return 0
+  # Its worker may have died before it could say whom it had begun.
+  [ -n "$TOOL" ] || [ -z "$CGROUP" ] || empty_group "$CGROUP/$2" "$1" ''
+  kill_rest "$1" "$TOOL" || return 0
   collect_usage "$1"
   read_lines "$1"
   STOP=${STOP%% *}
   write_end "$1" "$2" "$how" - 0 "${STOP:--}"
 }
 
-escalate() { # ATTEMPT NOW WORKER BEGAN: asked to end, and still there; after read_lines
+escalate() { # ATTEMPT NOW BEGAN: asked to end, and still there; after read_lines
   local since=${STOP##* }
-  if [ $(($2 - since)) -ge "$GRACE_SECONDS" ]; then do_aside "$1" kill_rest "$1" "$TOOL" "$3"; elif [ "$4" -ge "$since" ]; then
+  if [ $(($2 - since)) -ge "$GRACE_SECONDS" ]; then
+    split_tool "$TOOL" # not all of its group: the worker is there, and looks after what is left of the tool by itself
+    do_aside "$1" kill_rest "$1" "$TOOL_PID 0 $TOOL_START -"
+  elif [ "$3" -ge "$since" ]; then
     end_tool # whoever asked may have done so before it was known which one to ask
   fi
 }

@@ -28,7 +28,7 @@ prepare_home() {
     flock -w 60 5
     [ -e "$template" ] && exit 0
     FLEET_TEMPLATE="$FLEET_ROOT/templates/$2.new"
-    export FLEET_TEMPLATE
+    export FLEET_TEMPLATE FLEET_ROOT
     rm -rf "$FLEET_TEMPLATE"
     mkdir -p "$FLEET_TEMPLATE"
     timeout -k 2 30 sh -c "$3" </dev/null >"$FLEET_ROOT/templates/$2.log" 2>&1 5>&-
@@ -164,6 +164,8 @@ work() { # ATTEMPT GATE HOME TEMPLATE INPUT RUN SECRET MAKE
     code=$?
     uptime_seconds
     seconds=$((REPLY - began))
+  else
+    exec 6>&-
   fi
   read_lines "$ATTEMPT" # now: a reason that comes after the end is none
   reason=${STOP%% *}

@@ -54,12 +54,15 @@ async function takeFrom(world: World, sight: Sight, over: AbortSignal): Promise<
   const told = ends.filter((_, index) => readings[index] !== 'later');
   const now = world.clock.now();
   await inTransaction(world.ledger, async (tx) => {
-    await startAttempts(
-      tx,
-      sight.name,
-      records.filter((record) => record.is !== 'end' || record.how === 'exited').map(({ attempt }) => attempt),
-      now,
-    );
+    for (const [startedAt, begun] of Map.groupBy(records, (record) => beginningOf(record, now)))
+      if (startedAt !== null)
+        await startAttempts(
+          tx,
+          sight.name,
+          begun.map(({ attempt }) => attempt),
+          now,
+          startedAt,
+        );
     await settleAttempts(tx, settlements, now);
   });
   for (const { attempt } of told) {
@@ -71,14 +74,24 @@ async function takeFrom(world: World, sight: Sight, over: AbortSignal): Promise<
   if (settlements.length > 0 && over.aborted) world.wake();
 }
 
-/** A node whose disk is full would take every task there is, and fail it: others take them meanwhile. */
+/** When an attempt must have begun of which a node says this; null: it may not have. */
+function beginningOf(record: AttemptRecord, now: number): number | null {
+  if (record.is !== 'end') return now;
+  return record.how === 'exited' ? now - record.seconds * 1000 : null;
+}
+
+/** A node whose disk is full would every task there is, and fail it: others take them meanwhile. */
 export function restUntilRoom(world: World, sight: Sight): void {
   sight.fullUntil = world.clock.monotonic() + FULL_MS;
 }
 
 function keepSettled(world: World, sight: Sight, ends: readonly EndRecord[]): void {
   if (sight.settled.size === 0) sight.settledAt = world.clock.monotonic();
-  for (const { agent, attempt } of ends) sight.settled.set(agent, attempt);
+  for (const { agent, attempt } of ends) {
+    const former = sight.settled.get(agent);
+    if (former !== undefined && former !== attempt) sight.attempts.delete(former);
+    sight.settled.set(agent, attempt);
+  }
 }
 
 /** Not each end by itself, and not yet: an agent's next attempt acknowledges its last one. */

@@ -114,11 +114,17 @@ function attemptRow(beginning: Beginning, ordinal: number, now: number) {
 }
 
 /** The node said so. Ids it never heard of, or that are past this, change nothing. */
-export async function startAttempts(tx: Writing, node: string, ids: readonly string[], now: number): Promise<void> {
+export async function startAttempts(
+  tx: Writing,
+  node: string,
+  ids: readonly string[],
+  now: number,
+  startedAt = now,
+): Promise<void> {
   if (ids.length === 0) return;
   const rows = await tx
     .updateTable('attempt')
-    .set({ state: 'started', started_at: now })
+    .set({ state: 'started', started_at: startedAt })
     .where('id', 'in', [...ids])
     .where('node', '=', node)
     .where('state', '=', 'intended')

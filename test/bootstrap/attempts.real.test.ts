@@ -244,8 +244,10 @@ describe.concurrent('a journal that an agent has written into', () => {
     const here = await node.greet();
     const attempt = await here.start('echo begun; exec sleep 1000');
     await here.said(attempt, 'begun');
-    await appendFile(join(node.root, 'journal'), `\n${`end ${attempt} 001 lost - 0 - some`.padEnd(90)}\n`);
-    await here.ended(attempt);
+    for (const words of ['lost - 0 - some', 'exited 0 0 - none'])
+      await appendFile(join(node.root, 'journal'), `\n${`end ${attempt} 001 ${words}`.padEnd(90)}\n`);
+    context.expect(await here.ended(await here.start('exit 4', { agent: 2 }))).toMatchObject({ exit: 4 });
+    context.expect(here.records.filter((record) => record.is === 'end' && record.attempt === attempt)).toEqual([]);
     await context.expect(here.link.evidence(attempt)).rejects.toMatchObject({ code: 'protocol' });
     await here.link.stop(attempt, 'cancelled');
     await until('its own end', () => here.records.some((each) => each.is === 'end' && each.stop === 'cancelled'));

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { appendFile, readdir, readFile, rename, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'vitest';
-import { aNodeWith, linesOf, processesWith, until } from './ground.ts';
+import { aNodeWith, greet, linesOf, processesWith, programWith, until } from './ground.ts';
 
 const forged = () => `${`end ${randomUUID()} 001 exited 0 0 - some`.padEnd(90)}\n`;
 
@@ -80,4 +81,19 @@ describe.concurrent('programs of other versions', () => {
     context.expect((await node.greet()).link.greeting.epoch).toBe(2);
     context.expect((await readdir(bin)).toSorted()).toEqual([...own, 'fleet-node-fedcba9876543210'].toSorted());
   });
+
+  test('keep no time either: the sweep that one of them began ends, and this one’s goes on with what runs', async (context) => {
+    const program = await programWith({ SWEEP_SECONDS: 9 });
+    const node = await aNodeWith(context);
+    const before = await greet(context, { ...node, program });
+    const attempt = await before.start('exec sleep 1000', { timeoutSeconds: 5 });
+    await before.workerOf(attempt);
+    const here = await node.greet();
+    const sweeps = () =>
+      processesWith(`fleet-node-${program.hash}`).filter((pid) => pid === Number(sweepPid(node.root)));
+    await until('another sweep', () => sweepPid(node.root) !== '' && sweeps().length === 0);
+    context.expect(await here.ended(attempt)).toMatchObject({ exit: 143, stop: 'timeout' });
+  });
 });
+
+const sweepPid = (root: string) => /^\d+/.exec(readFileSync(join(root, 'sweep.pid'), 'utf8'))?.[0] ?? '';

@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { access, readFile, writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, test } from 'vitest';
 import { removeFleet } from '../../controller/node/shell.ts';
@@ -67,6 +68,27 @@ const HARD_TO_CATCH: readonly [string, (token: string) => string][] = [
 ];
 
 describe.concurrent('an attempt’s worker', () => {
+  test('gathers what a tool used also where that takes longer than the tool may live once it is to end', async (context) => {
+    const here = await (await aNodeWith(context)).greet();
+    const collect = 'for n in 1 2 3 4; do echo used $n; sleep 1; done';
+    const stubborn = `trap '' TERM; echo begun; while :; do sleep 0.2; done`;
+    const attempt = await here.start(stubborn, { collect });
+    await here.said(attempt, 'begun');
+    await here.link.stop(attempt, 'cancelled');
+    context.expect(await here.ended(attempt, 20_000)).toMatchObject({ exit: 137, stop: 'cancelled' });
+    context.expect((await here.link.evidence(attempt)).usage).toBe('used 1\nused 2\nused 3\nused 4\n');
+  });
+
+  test('that waits at the gate and is to end lets the next one through at once', async (context) => {
+    const here = await (await aNodeWith(context)).greet();
+    const slots = 2 * availableParallelism();
+    const agents = [1, 2, 3, 4].map((turn) => 1 + turn * slots);
+    const attempts = await Promise.all(agents.map((agent) => here.start('exec sleep 1000', { agent, gated: true })));
+    await Promise.all(attempts.map((attempt) => here.link.stop(attempt, 'cancelled')));
+    const ends = await Promise.all(attempts.map((attempt) => here.ended(attempt, 12_000)));
+    context.expect(ends.map(({ stop }) => stop)).toEqual(agents.map(() => 'cancelled'));
+  });
+
   test.for(HARD_TO_CATCH)('ends what is left %s, and goes on to work', async ([, script], context) => {
     const here = await (await aNodeWith(context)).greet();
     if (!here.link.greeting.cgroup) context.skip('this machine has no control groups');

@@ -6,6 +6,7 @@ export const NODE_PROGRAMS: Readonly<Record<string, string>> = {
   bash: 'bash',
   tmux: 'tmux',
   awk: 'mawk',
+  find: 'findutils',
   grep: 'grep',
   sed: 'sed',
   ...packaged('util-linux', ['flock', 'setsid']),
