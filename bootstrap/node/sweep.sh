@@ -26,7 +26,7 @@ sweep_forever() {
   local idle=0
   while [ -d "$FLEET_ROOT" ] && [ "$idle" -lt 30 ]; do
     uptime_seconds
-    if [ $((REPLY - LOOKED)) -ge 2 ] || ! are_there "${WORKERS[@]}"; then
+    if [ $((REPLY - LOOKED)) -ge 2 ] || ! is_as_before; then
       LOOKED=$REPLY
       sweep_once "$REPLY"
       # Ends that are not acknowledged keep nothing alive: the folders hold them.
@@ -34,6 +34,13 @@ sweep_forever() {
     fi
     nap 1 # a tool whose worker died must not go on for long: nobody would see its end
   done
+}
+
+# Since the last look no attempt began, and no worker died.
+is_as_before() {
+  local file
+  for file in "$FLEET_ROOT"/open/*; do [ "$FLEET_ROOT/looked.$MARK" -nt "$file" ] || return 1; done
+  are_there "${WORKERS[@]}"
 }
 
 # PID...: by their numbers alone, which costs a tenth; that they are still the same is looked at now and then.
@@ -48,8 +55,10 @@ is_listening() {
 }
 
 sweep_once() { # NOW
-  local file attempt agent limit silence ids=() agents=() thorough=0
+  local file attempt agent limit silence ids=() agents=() thorough=0 last="$FLEET_ROOT/looked.$MARK"
   WORKERS=()
+  MARK=$((1 - MARK))
+  { : >"$FLEET_ROOT/looked.$MARK"; } 2>/dev/null
   [ $(($1 - PRUNED)) -lt "$SWEEP_SECONDS" ] || thorough=1
   take_back_asides
   for file in "$FLEET_ROOT"/open/*; do
@@ -62,7 +71,7 @@ sweep_once() { # NOW
     sweep_attempt "$attempt" "$1" "$agent" "$limit" "$silence"
   done
   RUNNING=${#ids[@]}
-  measure "$1" "${ids[@]}"
+  measure "$1" "$last" "${ids[@]}"
   [ "$thorough" = 0 ] || { PRUNED=$1; prune_groups; forget_ended "${ids[@]}"; }
   is_listening && write_report "$1"
 }
@@ -95,13 +104,10 @@ take_back_asides() {
 }
 
 # Silence is "the output was not written to". Which ones were since the last look bash can see by itself, from marks whose
-# times are those of the looks; only their sizes take a process. NOW ATTEMPT...
+# times are those of the looks; only their sizes take a process. NOW MARK ATTEMPT...
 measure() {
-  local now=$1 last="$FLEET_ROOT/looked.$MARK" attempt changed=() size path
-  shift
-  [ $# -gt 0 ] || return 0
-  MARK=$((1 - MARK))
-  { : >"$FLEET_ROOT/looked.$MARK"; } 2>/dev/null
+  local now=$1 last=$2 attempt changed=() size path
+  shift 2
   for attempt; do
     path="$FLEET_ROOT/attempts/$attempt"
     [ -n "${BYTES[$attempt]:-}" ] && [ "$last" -nt "$path.out" ] && [ "$last" -nt "$path.err" ] || changed+=("$attempt.out" "$attempt.err")

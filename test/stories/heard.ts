@@ -45,6 +45,8 @@ export function hear(heard: Heard, line: string, now: number): void {
     if (verb === 'end') heard.ended.add(attempt);
     if (verb === 'end' && how !== 'exited') heard.lost.add(attempt);
   }
+  const begun = /"was":"(?:new|same)","attempt":"([^"]+)"/.exec(line);
+  if (mark === 'A' && begun) heard.held.add(begun[1] ?? '');
   const greeting = /"epoch":(\d+),"boot":"([^"]+)"/.exec(line);
   if (mark === 'A' && greeting) {
     heard.greetings.add(`${greeting[1]} ${greeting[2]}`);

@@ -216,7 +216,7 @@ function startAttempt(machine: Machine, words: readonly string[], payload: reado
   if (known !== undefined && machine.folders.get(attempt)?.claimed) {
     const record = machine.folders.get(attempt)?.end;
     if (record) journal(machine, record);
-    return { ok: true, was: 'same' };
+    return { ok: true, was: 'same', attempt };
   }
   if (machine.isDiskFull) {
     machine.locks.delete(attempt);
@@ -231,11 +231,11 @@ function startAttempt(machine: Machine, words: readonly string[], payload: reado
   machine.open.set(attempt, { agent: Number(agent), limitSeconds: Number(limit), silenceSeconds: Number(silence) });
   work(machine, order);
   sweepUnclaimed(machine, attempt);
-  return { ok: true, was: known === undefined ? 'new' : 'same' };
+  return { ok: true, was: known === undefined ? 'new' : 'same', attempt }; // named for who listens in
 }
 
 function orderOf(attempt: string, agent: number, run: string, prompt: string): Omit<Order, 'tool' | 'isGated'> {
-  const task = /^export FLEET_TASK=(\S*)$/m.exec(run)?.[1] ?? '';
+  const task = /^export .*\bFLEET_TASK=(\S*)/m.exec(run)?.[1] ?? '';
   return { attempt, agent, task, prompt, resumes: /\bresume ([0-9a-f-]{36})\b/.exec(run)?.[1] ?? null };
 }
 
