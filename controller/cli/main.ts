@@ -1,18 +1,15 @@
 import { type SpawnOptions, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { enableCompileCache } from 'node:module';
 import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { CommanderError } from 'commander';
 import { thisMachine } from '../machine.ts';
 import type { Door } from './door.ts';
+import { buildProgram } from './program.ts';
 
 /** The program itself: puts the real world together, and holds the only exit. */
-
-// Compiled code is kept with our other caches, not where every user of the machine can write.
-const cacheFolder = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'miyabi-fleet');
-enableCompileCache(join(cacheFolder, 'compiled'));
 
 const USAGE_EXIT = 2;
 /** A file or a pipe has no edge to cut at. */
@@ -114,8 +111,6 @@ async function main(words: readonly string[]): Promise<number> {
     version: string;
   };
   let exit = 0;
-  // Only now: what a static import brings is loaded before the cache of compiled code is there.
-  const [{ CommanderError }, { buildProgram }] = await Promise.all([import('commander'), import('./program.ts')]);
   const program = buildProgram(makeDoor(), version, (code) => {
     exit = code;
   });

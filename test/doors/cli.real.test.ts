@@ -79,6 +79,20 @@ describeWith(['tmux'], 'fleet run', () => {
     expect(await person.ask(Results, 'run', file('joined'))).toEqual(joined); // the same task: not run again
   });
 
+  it('that joined a controller says when that one is gone, and goes on waiting with the next', async (context) => {
+    const person = await aPerson(context, { agents: 1 });
+    const first = await person.start();
+    const file = person.write('tasks.yaml', tasksText([{ id: 'slow', run: untilThere('go', person) }]));
+    const joined = person.begin(['run', file]);
+    await untilStatus(person, 'its task runs', ({ tasks }) => tasks.running === 1);
+    first.signal('SIGKILL');
+    await until('it says so', () => joined.said().err.includes('No controller runs'), 20_000);
+    await person.start();
+    await until('it says so', () => joined.said().err.includes('A controller runs again.'), 20_000);
+    person.write('go', '');
+    expect(await joined.ended).toMatchObject({ exit: 0 });
+  });
+
   it('leaves the tasks to the controller that runs when it is interrupted by Ctrl-C', async (context) => {
     const person = await aPerson(context, { agents: 1 });
     await person.start();

@@ -21,6 +21,7 @@ import { placeReports, writeReports } from './report.ts';
 import { printLayers, readPlan, sayKnown } from './submit.ts';
 
 const LOOK_MS = 100;
+const HOLDER_LOOK_MS = 2000;
 
 export interface RunOptions extends GlobalOptions {
   json?: boolean;
@@ -185,13 +186,14 @@ async function waitFor(door: Door, fleet: Fleet, ids: readonly string[], options
     throw new FleetError('not-found', 'nothing was ever started or submitted here', {
       hint: 'fleet run FILE or fleet submit FILE hands tasks in.',
     });
-  if (!(await readHolder(fleet.stateFolder))) door.say('No controller runs: nothing begins or ends until fleet start.');
+  const tellController = controllerTeller(door, fleet);
   const follower = followTasks(door, ledger, ids, options.quiet ?? options.json ?? false);
   const until =
     options.timeout === undefined
       ? Number.POSITIVE_INFINITY
       : door.clock.monotonic() + secondsOf(options.timeout) * 1000;
   while (!(await follower.look())) {
+    await tellController();
     if (door.signal.aborted) return door.signalExit();
     if (door.clock.monotonic() > until)
       throw new FleetError('time-limit', `not all ended within ${options.timeout}`, {
@@ -200,6 +202,20 @@ async function waitFor(door: Door, fleet: Fleet, ids: readonly string[], options
     await door.clock.sleep(LOOK_MS, door.signal);
   }
   return await report(door, fleet, ids, options);
+}
+
+/** Says when there is no controller, and when there is one again: without one it would be waited for in vain. */
+function controllerTeller(door: Door, fleet: Fleet): () => Promise<void> {
+  let isThere = true;
+  let lookAt = Number.NEGATIVE_INFINITY;
+  return async () => {
+    if (door.clock.monotonic() < lookAt) return;
+    lookAt = door.clock.monotonic() + HOLDER_LOOK_MS;
+    const before = isThere;
+    isThere = (await readHolder(fleet.stateFolder)) !== null;
+    if (isThere === before) return;
+    door.say(isThere ? 'A controller runs again.' : 'No controller runs: nothing begins or ends until fleet start.');
+  };
 }
 
 function secondsOf(text: string): number {
