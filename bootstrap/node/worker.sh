@@ -117,7 +117,7 @@ take_order() {
   words=(${text%%$'\n'*})
   set +f
   text=${text#*$'\n'}
-  [ "${#words[@]}" -eq 8 ] && [[ ${#text} -le 9999 && ${words[5]}${words[6]}${words[7]} != *[!0-9]* ]] || return 1
+  [ "${#words[@]}" -eq 8 ] && size=${words[5]}${words[6]}${words[7]} && [[ ${#size} -le 12 && $size != *[!0-9]* ]] || return 1
   ORDER=("${words[@]:0:5}" "${text:0:words[5]}" "${text:words[5]:words[6]}" "${text:words[5]+words[6]:words[7]}")
 }
 

@@ -80,7 +80,7 @@ function beginningOf(record: AttemptRecord, now: number): number | null {
   return record.how === 'exited' ? now - record.seconds * 1000 : null;
 }
 
-/** A node whose disk is full would every task there is, and fail it: others take them meanwhile. */
+/** A node whose disk is full would take every task there is, and fail it: others take them meanwhile. */
 export function restUntilRoom(world: World, sight: Sight): void {
   sight.fullUntil = world.clock.monotonic() + FULL_MS;
 }

@@ -113,7 +113,7 @@ function attemptRow(beginning: Beginning, ordinal: number, now: number) {
   };
 }
 
-/** The node said so. Ids it never heard of, or that are past this, change nothing. */
+/** The node said so, of earlier maybe than now. Ids it never heard of, or that are past this, change nothing. */
 export async function startAttempts(
   tx: Writing,
   node: string,
@@ -124,7 +124,7 @@ export async function startAttempts(
   if (ids.length === 0) return;
   const rows = await tx
     .updateTable('attempt')
-    .set({ state: 'started', started_at: startedAt })
+    .set({ state: 'started', started_at: sql<number>`max(intended_at, ${startedAt})` })
     .where('id', 'in', [...ids])
     .where('node', '=', node)
     .where('state', '=', 'intended')

@@ -97,6 +97,18 @@ describe('an attempt is settled', () => {
     expect(await eventsOf(ledger)).toEqual(events);
   });
 
+  test('began when its node says so, but never before it was intended', async () => {
+    const { ledger } = await aLedger();
+    await accept(ledger, spec('a'), spec('b'));
+    await begin(ledger, beginning('a', 1), beginning('b', 2));
+    await inTransaction(ledger, async (tx) => {
+      await startAttempts(tx, 'here', ['attempt-of-a'], NOW + 9000, NOW + 4000);
+      await startAttempts(tx, 'here', ['attempt-of-b'], NOW + 9000, NOW - 1e12);
+    });
+    const startOf = async (task: string) => (await readAttempts(ledger, { task, limit: 1 }))[0]?.startedAt;
+    expect([await startOf('a'), await startOf('b')]).toEqual([NOW + 4000, NOW]);
+  });
+
   test('also when nobody told of its start', async () => {
     const { ledger } = await aLedger();
     await accept(ledger, spec('a'), spec('b'));
