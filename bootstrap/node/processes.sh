@@ -53,7 +53,7 @@ marked_processes() {
 }
 
 # Kills whatever is left of an attempt, by its control group or its mark. Fails when something still runs after 5 s.
-kill_rest() { # ATTEMPT, what is known of its tool, and its worker where that lives
+kill_rest() { # ATTEMPT, what is known of its tool, and its worker where that calls
   if [ $# -lt 2 ]; then read_lines "$1"; set -- "$1" "$TOOL"; fi
   split_tool "$2"
   if [ "$TOOL_GROUP" != - ]; then empty_group "$TOOL_GROUP" "$1" "${3:-}"; return; fi
@@ -120,11 +120,13 @@ ask_to_end() {
     read_lines "$1"
     [ -n "$STOP" ] || put_line "$1" 2 "$2 $REPLY"
   } 2>/dev/null 4<"$FLEET_ROOT/attempts/$1" || :
-  end_tool
+  end_tool TERM
 }
 
-end_tool() { # after read_lines
+end_tool() { # SIGNAL; after read_lines
   split_tool "$TOOL"
-  is_running "$TOOL_PID" "$TOOL_START" && kill -TERM -- "-$TOOL_PID" 2>/dev/null
+  is_running "$TOOL_PID" "$TOOL_START" || return 0
+  kill "-$1" -- "-$TOOL_PID" 2>/dev/null
+  [ "$1" != KILL ] || kill -KILL "$TOOL_PID" 2>/dev/null # it may have moved to another group
   return 0
 }

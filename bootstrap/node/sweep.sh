@@ -134,7 +134,7 @@ sweep_attempt() { # ATTEMPT NOW AGENT LIMIT SILENCE, after read_lines
     began=${TOOL#* }
     began=${began%% *}
     [ -n "$began" ] || return 0
-    [ -z "$STOP" ] || escalate "$attempt" "$now" "$began"
+    [ -z "$STOP" ] || escalate "$now" "$began"
     [ "$limit" -gt 0 ] && [ $((now - began)) -ge "$limit" ] && ask_to_end "$attempt" timeout
     [ "$silence" -gt 0 ] && [ $((now - ${HEARD[$attempt]:-$now})) -ge "$silence" ] && ask_to_end "$attempt" silent
     return 0
@@ -167,13 +167,12 @@ give_up() { # ATTEMPT AGENT WHO
   write_end "$1" "$2" "$how" - 0 "${STOP:--}"
 }
 
-escalate() { # ATTEMPT NOW BEGAN: asked to end, and still there; after read_lines
+escalate() { # NOW BEGAN: asked to end, and still there; after read_lines
   local since=${STOP##* }
-  if [ $(($2 - since)) -ge "$GRACE_SECONDS" ]; then
-    split_tool "$TOOL" # not all of its group: the worker is there, and looks after what is left of the tool by itself
-    do_aside "$1" kill_rest "$1" "$TOOL_PID 0 $TOOL_START -"
-  elif [ "$3" -ge "$since" ]; then
-    end_tool # whoever asked may have done so before it was known which one to ask
+  if [ $(($1 - since)) -ge "$GRACE_SECONDS" ]; then
+    end_tool KILL # and no more than the tool: its worker looks after what that leaves
+  elif [ "$2" -ge "$since" ]; then
+    end_tool TERM # whoever asked may have done so before it was known which one to ask
   fi
 }
 

@@ -75,7 +75,7 @@ wait_for() {
 
 # Runs in a subshell of `serve`, detached. AGENT, then the first order: ATTEMPT GATE HOME TEMPLATE INPUT RUN SECRET MAKE
 work_on() {
-  local folder="$FLEET_ROOT/agents/$1"
+  local folder="$FLEET_ROOT/agents/$1" listens=0
   AGENT=$1
   shift
   trap - TERM EXIT
@@ -88,8 +88,10 @@ work_on() {
   export LANG=C.UTF-8 TERM=dumb
   CLEAN=
   set -m # each tool has a process group of its own
+  # From before its first end is told, or the next attempt would find nobody; later, where another is only leaving.
+  listen_for_orders "$folder" && listens=1
   work "$@"
-  if listen_for_orders "$folder"; then
+  if [ "$listens" = 1 ] || listen_for_orders "$folder"; then
     while take_order; do work "${ORDER[@]}"; done
     # Nobody gives it an order from here on, nor listens beside it: two who read from one pipe would tear an order apart.
     printf '%s\n' "$ME -" >"$folder/worker"
@@ -147,7 +149,7 @@ work() { # ATTEMPT GATE HOME TEMPLATE INPUT RUN SECRET MAKE
   fi
   # An earlier attempt may have left something, or a sweep that died have left us outside.
   [ -n "$CLEAN" ] || { enter_cgroup "$AGENT"; [ -z "$GROUP" ] || empty_group "$GROUP" "$ATTEMPT" "${ME% *}"; }
-  [ "$3" = - ] || prepare_home "$3" "$4" "$8" 6>&-
+  [ "$3" = - ] || prepare_home "$3" "$4" "$8" 6>&- 8>&-
   [ "$5" = prompt ] && [ -e "$ATTEMPT.prompt" ] && input=$ATTEMPT.prompt
   [ "$2$3" = 0- ] || read_lines "$ATTEMPT" # that took a while: it may have been asked to end meanwhile
   uptime_seconds; began=$REPLY
