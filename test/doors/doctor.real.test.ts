@@ -5,6 +5,7 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, type TestContext } from 'vitest';
 import { parse } from 'yaml';
+import type { Status } from '../../controller/operations/status.ts';
 import { until } from '../bootstrap/ground.ts';
 import { run } from '../rig/command.ts';
 import { type Machine, openRig, RIG_MS_MAX, type Rig } from '../rig/rig.ts';
