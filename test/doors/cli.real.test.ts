@@ -267,7 +267,7 @@ describeWith(['tmux'], 'what one reads', () => {
     const status = await untilStatus(
       person,
       'one is done',
-      ({ tasks }) => tasks.completed === 1 && tasks.running === 1,
+      ({ tasks, nodes }) => tasks.completed === 1 && tasks.running === 1 && nodes[0]?.agents.busy === 1,
     );
     expect(status).toMatchObject({
       state: 'RUNNING',

@@ -422,7 +422,7 @@ describeWith(['tmux'], 'fleet doctor, of this machine', () => {
   it('names a controller that was stopped, and it goes on', async (context) => {
     const person = await aPersonHere(context);
     const controller = await person.start();
-    await untilStatus(person, 'its agents are there', ({ agents }) => agents.every(({ state }) => state === 'idle'));
+    await untilStatus(person, 'its agents are there', isAtRest);
     controller.signal('SIGSTOP');
     const stopped = await until('it is missed', async () => (await findingsOf(person)).find(({ ok }) => !ok), 30_000);
     expect(stopped).toMatchObject({
@@ -433,3 +433,5 @@ describeWith(['tmux'], 'fleet doctor, of this machine', () => {
     await until('it goes on', async () => (await findingsOf(person)).every(({ ok }) => ok), 30_000);
   });
 });
+
+const isAtRest = ({ agents }: Status) => agents.length > 0 && agents.every(({ state }) => state === 'idle');

@@ -80,7 +80,7 @@ describeWith(['tmux'], 'a run of the library', () => {
     const reason = new Error('enough');
     limit.abort(reason);
     await expect(running).rejects.toMatchObject({ name: 'FleetError', code: 'time-limit', cause: reason });
-    expect(processesOf(person.home).some((pid) => /go \]/.test(wordsOf(pid)))).toBe(true);
+    await until('it runs on', () => processesOf(person.home).some((pid) => /go \]/.test(wordsOf(pid))));
     person.write('go', '');
     expect((await fleet.run(tasks)).results).toMatchObject([{ state: 'completed', attempts: 1 }]);
   });
@@ -187,7 +187,7 @@ describeWith(['tmux'], 'an open fleet', () => {
     await untilStatus(person, 'it runs', (status) => status.tasks.running === 1);
     await fleet.close();
     await expect(running).rejects.toMatchObject({ code: 'unlawful' });
-    expect(processesOf(person.home).some((pid) => /go \]/.test(wordsOf(pid)))).toBe(true);
+    await until('it runs on', () => processesOf(person.home).some((pid) => /go \]/.test(wordsOf(pid))));
     expect(await isControlled(person)).toBeNull();
   });
 });
