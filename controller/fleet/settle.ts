@@ -88,10 +88,17 @@ export function restUntilRoom(world: World, sight: Sight): void {
 function keepSettled(world: World, sight: Sight, ends: readonly EndRecord[]): void {
   if (sight.settled.size === 0) sight.settledAt = world.clock.monotonic();
   for (const { agent, attempt } of ends) {
-    const former = sight.settled.get(agent);
-    if (former !== undefined && former !== attempt) sight.attempts.delete(former);
+    letGo(sight, agent, attempt);
     sight.settled.set(agent, attempt);
   }
+}
+
+/** The agent has a later attempt: what it had before is acknowledged by that. */
+export function letGo(sight: Sight, agent: number, attempt: string): void {
+  const former = sight.settled.get(agent);
+  if (former === undefined || former === attempt) return;
+  sight.settled.delete(agent);
+  sight.attempts.delete(former);
 }
 
 /** Not each end by itself, and not yet: an agent's next attempt acknowledges its last one. */

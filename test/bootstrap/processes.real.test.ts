@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, test } from 'vitest';
 import { removeFleet } from '../../controller/node/shell.ts';
-import { aNodeWith, linesOf, processesWith, rawStream, until, WITHOUT_CGROUPS } from './ground.ts';
+import { aNodeWith, linesOf, needsGroups, processesWith, rawStream, until, WITHOUT_CGROUPS } from './ground.ts';
 
 /** A number that no other process has among its words. */
 const aToken = () => String(randomInt(100_000_000, 999_999_999));
@@ -36,8 +36,8 @@ const CASES = MODES.flatMap(([mode, before]) =>
 describe.concurrent('what an attempt began', () => {
   test.for(CASES)('does not outlive $ending, $mode control groups', async ({ mode, before, ending }, context) => {
     const here = await (await aNodeWith(context, { before })).greet();
-    if (here.link.greeting.cgroup !== (mode === 'with'))
-      context.skip(`this machine cannot be a node ${mode} control groups`);
+    if (mode === 'with') needsGroups(context, here.link);
+    else context.expect(here.link.greeting.cgroup).toBe(false);
     const token = aToken();
     // Without control groups the mark in the environment is what finds it; with them nothing needs to.
     const bare = mode === 'with' ? `env -i setsid sleep ${token}.7 &` : '';
@@ -91,7 +91,7 @@ describe.concurrent('an attempt’s worker', () => {
 
   test.for(HARD_TO_CATCH)('ends what is left %s, and goes on to work', async ([, script], context) => {
     const here = await (await aNodeWith(context)).greet();
-    if (!here.link.greeting.cgroup) context.skip('this machine has no control groups');
+    needsGroups(context, here.link);
     const token = aToken();
     const attempt = await here.start(`${script(token)}\nsleep 0.3; exit 3`);
     const worker = await here.workerOf(attempt);

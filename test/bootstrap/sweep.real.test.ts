@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, test } from 'vitest';
-import { aNodeWith, linesOf, programWith, until } from './ground.ts';
+import { aNodeWith, linesOf, needsGroups, programWith, until } from './ground.ts';
 
 const firstLine = async (file: string) => (await readFile(file, 'utf8').catch(() => '')).split('\n')[0] ?? '';
 
@@ -66,7 +66,7 @@ describe.concurrent('the sweep of a node', () => {
   test('takes away the control groups of attempts that ended, and no other', async (context) => {
     const node = await aNodeWith(context, { program: await programWith({ SWEEP_SECONDS: 2 }) });
     const here = await node.greet();
-    if (!here.link.greeting.cgroup) context.skip('this machine has no control groups to be had');
+    needsGroups(context, here.link);
     const group = async (attempt: string) => (await linesOf(here.file(attempt))).tool.split(' ')[3] ?? '';
     const going = await here.start('echo begun; exec sleep 1000', { agent: 1 });
     const ended = await here.start('true', { agent: 2 });

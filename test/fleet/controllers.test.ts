@@ -3,6 +3,7 @@ import type { Fleet } from '../../controller/config/fleet.ts';
 import { acknowledge } from '../../controller/fleet/settle.ts';
 import { inTransaction } from '../../controller/ledger/ledger.ts';
 import { readAgents, readTask } from '../../controller/ledger/read.ts';
+import { pauseAgents } from '../../controller/ledger/sights.ts';
 import { acceptTasks } from '../../controller/ledger/tasks.ts';
 import { createPretendNode, type PretendNode } from '../../controller/transport/pretend.ts';
 import { aFleet, aNode } from '../support/builders.ts';
@@ -102,6 +103,24 @@ describe('a controller', () => {
     expect(await numbers()).toEqual([1, 2, 3]);
     await clock.advance(700_000);
     expect(await numbers()).toEqual([1]);
+  });
+
+  test('acknowledges an end by the agent’s next attempt, or a little later where it gets none', async () => {
+    const controller = await open('A');
+    await submit(controller, 't1');
+    await clock.advance(500);
+    const { executions, open: held } = node.machine;
+    node.killTool(executions[0]?.attempt ?? '');
+    await clock.advance(100);
+    expect(held.has(executions[0]?.attempt ?? '')).toBe(true);
+    await clock.advance(10_000);
+    expect(executions).toHaveLength(2);
+    expect([...held.keys()]).toEqual([executions[1]?.attempt]);
+    await inTransaction(controller.world.ledger, (tx) => pauseAgents(tx, [1, 2, 3], true, clock.now()));
+    node.killTool(executions[1]?.attempt ?? '');
+    await clock.advance(10_000);
+    expect(held.size).toBe(0);
+    expect(controller.world.sights.get('n')?.attempts.size).toBe(0);
   });
 
   test('whose ledger was put back is told once more of an end that was acknowledged since', async () => {

@@ -34,7 +34,7 @@ function launch(order: LaunchOrder): Launch {
     stdin: 'prompt',
     gated: true,
     home: templateOf(program),
-    collect: collectLine(quote(`${home}/sessions`), ROLLOUT_LINES, ROLLOUT_USAGE),
+    collect: collectLine(quote(`${home}/sessions`), ROLLOUT_LINES, ROLLOUT_USAGE, tidyLine(quote(home))),
   };
 }
 
@@ -89,6 +89,22 @@ function templateOf(program: string): HomeTemplate {
   ].join('; ');
   return { folder: HOME, name: `codex-${createHash('sha256').update(make).digest('hex').slice(0, 12)}`, make };
 }
+
+/** Of either: an hour or so of short tasks. */
+const DATABASE_KB_MAX = 512;
+
+/**
+ * Its databases keep a row or more of every conversation there ever was. They are made from the conversations' own
+ * files where they are missing, so they go once they are large; what was not yet written through goes first, for it
+ * must not meet another database of that name.
+ */
+function tidyLine(home: string): string {
+  const large = `find ${home} -maxdepth 1 -type f '(' ${NAMES.map((name) => `-name '${name}.sqlite'`).join(' -o ')} ')' -size +${DATABASE_KB_MAX}k`;
+  const files = ['-wal', '-shm', ''].flatMap((end) => NAMES.map((name) => `${home}/${name}.sqlite${end}`));
+  return `[ -z "$(${large} 2>/dev/null)" ] || rm -f -- ${files.join(' ')}`;
+}
+
+const NAMES = ['state_*', 'thread_history_*'];
 
 /** Every model call leaves a usage record in the rollout when it ends, whatever happens to the process after it. */
 const ROLLOUT_LINES = '^[{]"timestamp":"[^"]*",("ordinal":[0-9]+,)?"type":"(turn_context|token_usage_record)"';

@@ -16,9 +16,9 @@ const CONVERSATIONS_KEPT = 20;
 /**
  * Shell lines that run an awk program over the lines that match `pattern` (extended) in the `.jsonl` files below
  * `folder` (a quoted word) written since the attempt began. Output is bounded; the newest is kept. Each such file is a
- * conversation: after some attempts, by their ids, those past the newest are removed.
+ * conversation: after some attempts, by their ids, those past the newest are removed, and `tidy` is run.
  */
-export function collectLine(folder: string, pattern: string, program: string): string {
+export function collectLine(folder: string, pattern: string, program: string, tidy = ':'): string {
   const usage = [
     `find ${folder} -type f -name '*.jsonl' -newer "$FLEET_SINCE" -exec grep -ahE '${pattern}' {} + 2>/dev/null`,
     `LC_ALL=C awk '${program}'`,
@@ -29,7 +29,7 @@ export function collectLine(folder: string, pattern: string, program: string): s
     `tail -n +${CONVERSATIONS_KEPT + 1}`,
     `while IFS= read -r file; do case $file in ${folder}/*.jsonl) rm -f -- "$file" ;; esac; done`,
   ].join(' | ');
-  return `${usage}\ncase $FLEET_SINCE in *[08].collect) ${old} ;; esac`;
+  return `${usage}\ncase $FLEET_SINCE in *[08].collect) ${old}; ${tidy} ;; esac`;
 }
 
 /** awk functions: the text, or the number, that follows the first `"key":` of a line; empty, or 0, for none. */

@@ -7,7 +7,7 @@ import type { OpenAttempt } from '../../ledger/view.ts';
 import { orderHash, type StartOrder } from '../../node/shell.ts';
 import type { Task } from '../../task/task.ts';
 import { takeWord } from '../observe.ts';
-import { restUntilRoom } from '../settle.ts';
+import { letGo, restUntilRoom } from '../settle.ts';
 import type { StartStep } from '../step.ts';
 import { newId, nudge, type Sight, type World } from '../world.ts';
 import { buildOrder } from './order.ts';
@@ -124,11 +124,7 @@ async function sendOne(world: World, sight: Sight, link: NonNullable<Sight['link
 
 /** The node has it. One that waits for no gate begins at once; that it ended may have been heard before this. */
 function takeStart(world: World, sight: Sight, { attempt, agent, launch }: StartOrder): void {
-  const former = sight.settled.get(agent);
-  if (former !== undefined && former !== attempt) {
-    sight.settled.delete(agent);
-    sight.attempts.delete(former);
-  }
+  letGo(sight, agent, attempt);
   if (!launch.gated && !sight.attempts.has(attempt)) takeWord(world, sight, { is: 'start', attempt, agent });
   sight.attempts.add(attempt);
 }

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
 import { codex } from '../../../controller/agent/tools/codex.ts';
@@ -45,19 +45,36 @@ describeWith(['codex'], 'the real Codex CLI', () => {
     expect(existsSync(join(rig.folder, 'work/pwned'))).toBe(false);
   });
 
-  it('killed with -9 in the midst, goes on with the same conversation, and no token is lost or counted twice', async () => {
-    await begin('crash');
-    const first = await rig.run({ task: 'a', prompt: sh('echo once >> runs.txt; echo well') });
-    expect(first.reading).toMatchObject({ verdict: 'killed', message: 'ended by signal 9, which nobody here sent' });
-    expect(byResponse(first.reading.usage)).toEqual(byResponse(rig.served('a')));
-    expect(first.reading.usage.length).toBeGreaterThan(0);
-    const resume = first.reading.conversation;
-    const second = await rig.run({ task: 'a', ordinal: 2, prompt: 'Please go on.', resume });
-    expect(second.reading).toMatchObject({ verdict: 'done', answer: 'Done. well', conversation: resume });
-    expect(readFileSync(join(rig.folder, 'work/runs.txt'), 'utf8')).toBe('once\n');
-    const counted = new Map([...first.reading.usage, ...second.reading.usage].map((usage) => [usage.response, usage]));
-    expect(byResponse([...counted.values()])).toEqual(byResponse(rig.served('a')));
-  });
+  it.each([
+    ['with the databases it left', false],
+    ['after its databases have been removed for their size', true],
+  ])(
+    'killed with -9 in the midst, goes on with the same conversation, %s, and each token is counted once',
+    async (_, isTidied) => {
+      await begin('crash');
+      const first = await rig.run({ task: 'a', prompt: sh('echo once >> runs.txt; echo well') });
+      expect(first.reading).toMatchObject({ verdict: 'killed', message: 'ended by signal 9, which nobody here sent' });
+      expect(byResponse(first.reading.usage)).toEqual(byResponse(rig.served('a')));
+      expect(first.reading.usage.length).toBeGreaterThan(0);
+      const resume = first.reading.conversation;
+      const home = join(rig.agentFolder, 'codex');
+      const databases = () => readdirSync(home).filter((name) => /^(state|thread_history)_.*sqlite/.test(name));
+      if (isTidied) {
+        truncateSync(join(home, databases().find((name) => name.endsWith('.sqlite')) ?? ''), 600_000);
+        execFileSync('sh', ['-c', first.launch.collect ?? ''], {
+          env: { PATH: process.env.PATH, FLEET_SINCE: '0.collect' },
+        });
+        expect(databases()).toEqual([]);
+      }
+      const second = await rig.run({ task: 'a', ordinal: 2, prompt: 'Please go on.', resume });
+      expect(second.reading).toMatchObject({ verdict: 'done', answer: 'Done. well', conversation: resume });
+      expect(readFileSync(join(rig.folder, 'work/runs.txt'), 'utf8')).toBe('once\n');
+      const counted = new Map(
+        [...first.reading.usage, ...second.reading.usage].map((usage) => [usage.response, usage]),
+      );
+      expect(byResponse([...counted.values()])).toEqual(byResponse(rig.served('a')));
+    },
+  );
 
   it.each([
     ['rate-limits', 'rate-limit'],

@@ -64,6 +64,31 @@ describe('the conversations in an agent’s home', () => {
   });
 });
 
+describe('Codex’s databases of its conversations', () => {
+  const files = ['state_5.sqlite', 'state_5.sqlite-shm', 'state_5.sqlite-wal', 'thread_history_1.sqlite'];
+  const others = ['auth.json', 'goals_1.sqlite', 'memories_1.sqlite'];
+  beforeEach(() => {
+    for (const name of [...files, ...others]) write(join('codex', name), 'x'.repeat(500_000));
+    write('0199a5f0-8.collect', '', 1_000);
+  });
+  const left = () => readdirSync(join(agentFolder, 'codex')).toSorted();
+
+  it.each(['state_5.sqlite', 'thread_history_1.sqlite'])('go, with their logs, once %s is large', (name) => {
+    write(join('codex', name), 'x'.repeat(600_000));
+    collect(codex, 'since');
+    expect(left()).toEqual([...files, ...others].toSorted());
+    expect(collect(codex, '0199a5f0-8.collect')).toBe('');
+    expect(left()).toEqual(others);
+  });
+
+  it('stay while they are small, whatever else is large', () => {
+    write('codex/goals_1.sqlite', 'x'.repeat(600_000));
+    write('codex/state_5.sqlite-wal', 'x'.repeat(600_000));
+    expect(collect(codex, '0199a5f0-8.collect')).toBe('');
+    expect(left()).toEqual([...files, ...others].toSorted());
+  });
+});
+
 describe('collecting Codex’s usage', () => {
   it('finds each response of the rollouts written since the attempt began, with its model', () => {
     const fake = line('response_item', { text: `"type":"token_usage_record" ${record('fake', 7)}` });
