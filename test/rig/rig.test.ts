@@ -23,7 +23,9 @@ const fine = (text: string) => ({ code: 0, said: text, complained: '' });
 async function tracesOf({ id, folder }: { id: string; folder: string }): Promise<readonly string[]> {
   const mine = (text: string) => new RegExp(`(${folder}|[=/]${id})([-/\\s\\0]|$)`).test(text);
   const processes = readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && mine(readOr(`/proc/${pid}/cmdline`)));
-  const groups = await must(['find', '/sys/fs/cgroup', '-maxdepth', '6', '-type', 'd', '-name', id]);
+  // It ends with 1 where a folder goes while it looks, which is what is waited for.
+  const find = 'find /sys/fs/cgroup -maxdepth 6 -type d -name "$0" 2>/dev/null; [ $? -le 1 ]';
+  const groups = await must(['sh', '-c', find, id]);
   const places = [folder, `/sys/class/net/${id}`].filter(existsSync);
   const names = ['/run/netns', '/run/systemd/nspawn/propagate', '/run/systemd/nspawn/unix-export'].flatMap((place) =>
     existsSync(place) ? readdirSync(place).map((name) => join(place, name)) : [],
