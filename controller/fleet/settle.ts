@@ -156,7 +156,7 @@ async function readEnd(
   if (!evidence) return 'later';
   const kind = world.fleet.kinds.find(({ name }) => name === attempt.kind);
   const tool = kind ? toolOf(kind) : undefined;
-  const reading = end.how === 'never' || !tool ? unreadable(end, kind?.name ?? attempt.kind) : tool.read(evidence);
+  const reading = end.how === 'never' || !tool ? unreadable(end, attempt) : tool.read(evidence);
   const seconds = end.how === 'exited' ? end.seconds : null;
   const isResumable = tool?.resumable ?? false;
   return { ...settlementOf(world, { attempt, task, reading, exit: evidence.exit, isResumable }), seconds };
@@ -183,11 +183,14 @@ async function gather(sight: Sight, end: EndRecord): Promise<Evidence | undefine
   }
 }
 
-function unreadable(end: EndRecord, kind: string): Reading {
-  const message =
-    end.how === 'never' ? 'it never began on its node' : `its kind ${kind} is not in the fleet file any more`;
+/** What never began has changed nothing in the conversation that it was to go on with. */
+function unreadable(end: EndRecord, { kind, conversation: resumed }: AttemptView): Reading {
+  const [message, conversation] =
+    end.how === 'never'
+      ? ['it never began on its node', resumed]
+      : [`its kind ${kind} is not in the fleet file any more`, null];
   const verdict = end.stop === 'cancelled' ? 'cancelled' : end.stop === null ? 'lost' : 'restarted';
-  return { verdict, message, answer: null, conversation: null, usage: [], retryAfterSeconds: null };
+  return { verdict, message, answer: null, conversation, usage: [], retryAfterSeconds: null };
 }
 
 interface Ended {

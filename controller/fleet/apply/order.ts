@@ -7,9 +7,11 @@ import type { Task } from '../../task/task.ts';
 import { endpointAt } from '../tunnel.ts';
 import type { Sight, World } from '../world.ts';
 
-/** What an agent is told when it goes on with a conversation that was cut off. */
 const GO_ON =
-  'You were interrupted. Look at what is already done, go on where you stopped, and finish the task. If it is finished, say so and give the result.';
+  'You were interrupted. Look at what is already done, go on where you stopped, and finish the task. If it is finished, say so and give the result. This is the task again, as it may not have reached you:';
+
+/** What an agent is told when it goes on with a conversation that was cut off: maybe before its task stood in it. */
+export const goOnPrompt = (prompt: string): string => `${GO_ON}\n\n${prompt}`;
 
 /** One attempt, as far as the plan and the ledger know it. */
 export interface Wanted {
@@ -45,7 +47,7 @@ export async function buildOrder(world: World, wanted: Wanted, task: Task | unde
   const tool = toolOf(kind);
   const cwd = workPlace(world, task, wanted, root);
   // A first attempt that goes on with a conversation brings a new word into it; a later one was cut off.
-  const prompt = wanted.resumes === null || wanted.ordinal === 1 ? (task.prompt ?? '') : GO_ON;
+  const prompt = wanted.resumes === null || wanted.ordinal === 1 ? (task.prompt ?? '') : goOnPrompt(task.prompt ?? '');
   const promptPath = prompt === '' ? '/dev/null' : promptFile(root, wanted.attempt);
   const launch = tool.launch({
     kind: { ...kind, endpoint },

@@ -3,6 +3,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, truncateSync 
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
 import { codex } from '../../../controller/agent/tools/codex.ts';
+import { goOnPrompt } from '../../../controller/fleet/apply/order.ts';
 import type { Scenario } from '../../../controller/rehearsal/scenario.ts';
 import { describeWith, program } from '../../support/capability.ts';
 import { CONVERSATION } from './evidence.ts';
@@ -43,6 +44,21 @@ describeWith(['codex'], 'the real Codex CLI', () => {
     const told = input.flatMap((item) => item.content ?? []).map((part) => part.text);
     expect(told.includes(prompt)).toBe(true);
     expect(existsSync(join(rig.folder, 'work/pwned'))).toBe(false);
+  });
+
+  it('killed before its task stands in the conversation, does it all the same when it goes on', async () => {
+    await begin('calm');
+    const task = sh('echo once >> runs.txt; echo well');
+    let { reading } = await rig.run({ task: 'a', prompt: task, killedAt: 'thread.started' });
+    expect(reading.conversation).not.toBeNull();
+    // It may be gone as well: that is found when it is gone on with, and then the task is begun anew.
+    for (let ordinal = 2; ordinal <= 3 && reading.verdict !== 'done'; ordinal += 1) {
+      const resume = reading.conversation;
+      const prompt = resume === null ? task : goOnPrompt(task);
+      ({ reading } = await rig.run({ task: 'a', ordinal, prompt, resume }));
+    }
+    expect(reading).toMatchObject({ verdict: 'done', answer: 'Done. well' });
+    expect(readFileSync(join(rig.folder, 'work/runs.txt'), 'utf8')).toBe('once\n');
   });
 
   it.each([

@@ -13,6 +13,7 @@ import { type RehearsalModel, startRehearsalModel } from '../../../controller/re
 import type { Scenario } from '../../../controller/rehearsal/scenario.ts';
 import type { Usage } from '../../../controller/task/attempt.ts';
 import { shellLine } from '../../../controller/transport/command.ts';
+import { until } from '../../rig/until.ts';
 import { evidence, order } from './evidence.ts';
 
 const ATTEMPT_MS_MAX = 60_000;
@@ -24,6 +25,8 @@ export interface Try {
   prompt: string;
   resume?: string | null;
   attempt?: string;
+  /** Killed with all it began once it has said this. */
+  killedAt?: string;
   /** Variables that a node would add from its file of secrets. */
   secrets?: Readonly<Record<string, string>>;
 }
@@ -116,7 +119,7 @@ export class Rig {
     const env = { ...launch.env, ...attempt.secrets, PATH: process.env.PATH ?? '', HOME: this.folder };
     const words = ['env', '-i', ...Object.entries(env).map(([name, value]) => `${name}=${value}`), ...launch.words];
     writeFileSync(script, `cd ${shellLine([join(this.folder, 'work')])} || exit 99\nexec ${shellLine(words)}\n`);
-    const ended = await runScript(script, prompt, place);
+    const ended = await runScript(script, prompt, place, attempt.killedAt);
     const collected = execFileSync('sh', ['-c', launch.collect ?? ''], { env: { ...process.env, FLEET_SINCE: since } });
     const [out, err] = ['out', 'err'].map((name) => readFileSync(join(place, name), 'utf8')) as [string, string];
     const seen = evidence({ ...ended, out, err, usage: collected.toString('utf8') });
@@ -124,12 +127,21 @@ export class Rig {
   }
 }
 
-async function runScript(script: string, prompt: string, place: string): Promise<Pick<Evidence, 'exit' | 'signal'>> {
+async function runScript(
+  script: string,
+  prompt: string,
+  place: string,
+  killedAt?: string,
+): Promise<Pick<Evidence, 'exit' | 'signal'>> {
   const files = [openSync(prompt, 'r'), openSync(join(place, 'out'), 'w'), openSync(join(place, 'err'), 'w')];
   const child = spawn('sh', [script], { stdio: files, detached: true });
   for (const file of files) closeSync(file);
   const group = -(child.pid ?? 0);
   const limit = setTimeout(() => process.kill(group, 'SIGKILL'), ATTEMPT_MS_MAX);
+  if (killedAt !== undefined) {
+    await until(killedAt, () => readFileSync(join(place, 'out'), 'utf8').includes(killedAt) || child.exitCode !== null);
+    process.kill(group, 'SIGKILL');
+  }
   const [exit, signal] = (await once(child, 'exit')) as [number | null, string | null];
   clearTimeout(limit);
   return { exit, signal: signal === null ? null : signal === 'SIGKILL' ? 9 : 15 };

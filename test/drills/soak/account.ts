@@ -54,7 +54,7 @@ export async function settleAccounts(soak: Soak, ids: readonly string[]): Promis
     tokens: tokens.totals,
     wrong: [
       ...wrongTasks(past, ids),
-      ...wrongAttempts(past.attempts, soak.struck),
+      ...wrongAttempts(past.attempts, soak),
       ...tokens.wrong,
       ...wrongRecords(readIfThere(`${soak.person.desk}/record`), ids),
     ],
@@ -89,10 +89,19 @@ function wrongTasks({ tasks, completions }: Past, ids: readonly string[]): strin
   });
 }
 
-function wrongAttempts(attempts: readonly AttemptRow[], struck: ReadonlySet<string>): string[] {
+/** A start that `serve` had in hand when it was killed: nobody took it up. */
+const CUT_SHORT_MS_MAX = 5000;
+const NEVER = 'it never began on its node';
+
+function wrongAttempts(attempts: readonly AttemptRow[], { struck, serveKills }: Soak): string[] {
+  const isCutShort = ({ verdict, message, intended_at: at }: AttemptRow) =>
+    verdict === 'lost' && message === NEVER && serveKills.some((kill) => kill >= at && kill < at + CUT_SHORT_MS_MAX);
   const unexplained = attempts.filter(
-    ({ id, kind, verdict }) =>
-      verdict !== 'done' && !(struck.has(id) && STRUCK.includes(verdict)) && !(WEATHERED[kind] ?? []).includes(verdict),
+    (row) =>
+      row.verdict !== 'done' &&
+      !(struck.has(row.id) && STRUCK.includes(row.verdict)) &&
+      !(WEATHERED[row.kind] ?? []).includes(row.verdict) &&
+      !isCutShort(row),
   );
   const overlapping = [...Map.groupBy(attempts, ({ task }) => task).values()].flatMap((own) =>
     own.filter(({ intended_at: begun }, index) => begun < (own[index - 1]?.ended_at ?? 0)),

@@ -20,6 +20,8 @@ export interface Soak {
   served(): Served[];
   /** Attempts that a fault of ours may have cost, by their ids. */
   struck: Set<string>;
+  /** When `serve` was killed, in ms since 1970: a start it had in hand is cut short. */
+  serveKills: number[];
   /** What went otherwise than it should, in words. */
   troubles: string[];
   say(line: string): void;
@@ -58,7 +60,7 @@ export async function aSoak(context: TestContext, { seed, program }: { seed: num
     say(`trouble: ${trouble}`);
   });
   return {
-    ...{ person, chance: createChance(seed), keeper, model, struck: new Set(), troubles, say },
+    ...{ person, chance: createChance(seed), keeper, model, struck: new Set(), serveKills: [], troubles, say },
     served: () => servedOf(model.said().out),
   };
 }

@@ -26,6 +26,7 @@ const ATTACHED_MS_MAX = 5000;
 const killing = (part: Part) => (soak: Soak) => {
   const hit = strike(soak.person, part, { at: soak.chance.next() });
   if (typeof hit !== 'boolean') soak.struck.add(hit.attempt);
+  if (part === 'serve' && hit) soak.serveKills.push(Date.now());
   return hit !== false;
 };
 
