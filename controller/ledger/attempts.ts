@@ -2,9 +2,9 @@ import { sql } from 'kysely';
 import type { Reading } from '../agent/tools/tool.ts';
 import { type AttemptState, FAULT_OF, type StopReason } from '../task/attempt.ts';
 import type { AfterAttempt } from '../task/retry.ts';
+import { laneIn, mayGoOn } from './conversation.ts';
 import type { FleetEvent } from './event.ts';
-import { laneOf } from './lane.ts';
-import { numbersIn, record, type Writing } from './ledger.ts';
+import { record, type Writing } from './ledger.ts';
 import { fireDependents, parkDependents } from './needs.ts';
 import { unparkAttempts } from './parking.ts';
 import { isDueAt, OPEN_STATES, readOrdinals } from './read.ts';
@@ -144,7 +144,7 @@ export interface Settlement {
   /** How long its node saw it run; null where nobody did. */
   seconds: number | null;
   after: AfterAttempt;
-  /** Whether a new attempt should go on with the conversation, on the same agent. */
+  /** Whether a new attempt may go on with the conversation, on the same agent, as far as its tool is concerned. */
   resume: boolean;
 }
 
@@ -161,12 +161,13 @@ export async function settleAttempts(tx: Writing, settlements: readonly Settleme
   for (const settlement of settlements) {
     const row = await endAttempt(tx, settlement, now);
     if (!row) continue;
-    const { stopping, ...at } = row;
+    const { stopping, resumes, ...at } = row;
     const { attempt, reading } = settlement;
     const data = { verdict: reading.verdict, ...(reading.message ? { message: reading.message.slice(0, 300) } : {}) };
     events.push({ at: now, kind: 'attempt_ended', attempt, ...at, data });
     await saveUsage(tx, attempt, reading);
-    settled.push({ at, settlement: { ...settlement, after: heedCancel(settlement.after, stopping) } });
+    const resume = settlement.resume && mayGoOn(reading, resumes);
+    settled.push({ at, settlement: { ...settlement, resume, after: heedCancel(settlement.after, stopping) } });
   }
   await record(tx, events);
   await moveTasks(tx, settled, now);
@@ -191,7 +192,7 @@ async function endAttempt(tx: Writing, { attempt, state, reading, exit, seconds 
     })
     .where('id', '=', attempt)
     .where('state', 'in', OPEN_STATES)
-    .returning(['task', 'agent', 'node', 'stopping'])
+    .returning(['task', 'agent', 'node', 'stopping', 'resumes'])
     .executeTakeFirst();
 }
 
@@ -244,7 +245,7 @@ async function moveTasks(tx: Writing, moves: readonly Moved[], now: number): Pro
 /** False where the task is not running any more. */
 async function moveTask(tx: Writing, at: Moved['at'], settlement: Settlement, now: number): Promise<boolean> {
   const { after, reading, resume } = settlement;
-  const goesOn = after.next === 'queued' && resume && reading.conversation !== null;
+  const goesOn = after.next === 'queued' && resume;
   const resumesOn = goesOn ? at.agent : null;
   const settled = after.next !== 'queued' && after.next !== 'parked';
   const moved = await tx
@@ -267,15 +268,6 @@ async function moveTask(tx: Writing, at: Moved['at'], settlement: Settlement, no
     .where('state', '=', 'running')
     .executeTakeFirst();
   return Number(moved.numUpdatedRows) > 0;
-}
-
-async function laneIn(tx: Writing, id: string, resumesOn: number | null): Promise<string> {
-  const task = await tx
-    .selectFrom('task')
-    .select(['category', 'kind', 'agents'])
-    .where('id', '=', id)
-    .executeTakeFirstOrThrow();
-  return laneOf(task.category, task.kind, numbersIn(task.agents), resumesOn);
 }
 
 /** Records that attempts are to end; the plan tells the node, again and again until the end is seen. */

@@ -1,6 +1,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
 import { startAttempts, stopAttempts } from '../../controller/ledger/attempts.ts';
+import { isAnswered } from '../../controller/ledger/conversation.ts';
 import { inTransaction } from '../../controller/ledger/ledger.ts';
 import { readAttempts, readConversation, readSnapshot, readTask, readUsage } from '../../controller/ledger/read.ts';
 import { pauseAgents, saveSights } from '../../controller/ledger/sights.ts';
@@ -151,7 +152,7 @@ describe('an attempt is settled', () => {
     const { ledger } = await aLedger();
     await accept(ledger, spec('a'), spec('b'));
     const again = {
-      reading: { verdict: 'lost' as const, conversation: 'talk' },
+      reading: { verdict: 'lost' as const, conversation: 'talk', usage: [usage('r1')] },
       after: { next: 'queued' as const, reason: 'lost' },
     };
     await runTask(ledger, 'a', 3, { ...again, resume: true });
@@ -163,6 +164,23 @@ describe('an attempt is settled', () => {
     ]);
     expect(await readConversation(ledger, 'a')).toBe('talk');
     expect(await readConversation(ledger, 'b')).toBeNull();
+  });
+
+  test('and one in which the model never answered is begun anew, unless it was gone on with before', async () => {
+    const { ledger } = await aLedger();
+    await accept(ledger, spec('a'), spec('b'), spec('c'));
+    const reading = { verdict: 'lost' as const, conversation: 'talk', usage: [], answer: null };
+    const again = { reading, resume: true, after: { next: 'queued' as const, reason: 'lost' } };
+    await runTask(ledger, 'a', 1, again);
+    expect(await readConversation(ledger, 'a')).toBeNull();
+    expect(await isAnswered(ledger, 'a')).toBe(false);
+    await runTask(ledger, 'b', 2, { ...again, reading: { ...reading, answer: 'I begin.' } });
+    expect(await readConversation(ledger, 'b')).toBe('talk');
+    expect(await isAnswered(ledger, 'b')).toBe(true);
+    await begin(ledger, beginning('c', 3, { resumes: 'talk' }));
+    await settle(ledger, 'c', again);
+    expect(await readConversation(ledger, 'c')).toBe('talk');
+    expect(await isAnswered(ledger, 'c')).toBe(false);
   });
 
   test('and restarts after a fault of the platform are counted for the brake', async () => {

@@ -1,17 +1,16 @@
 import type { Kind } from '../../agent/agent.ts';
 import { toolOf } from '../../agent/tools/index.ts';
 import { FleetError } from '../../errors.ts';
+import { isAnswered } from '../../ledger/conversation.ts';
 import { agentFolder, promptFile, runScript, type StartOrder, workFolder } from '../../node/shell.ts';
 import type { Secret } from '../../secret.ts';
 import type { Task } from '../../task/task.ts';
 import { endpointAt } from '../tunnel.ts';
 import type { Sight, World } from '../world.ts';
 
+/** What an agent is told when it goes on with a conversation that was cut off. */
 const GO_ON =
-  'You were interrupted. Look at what is already done, go on where you stopped, and finish the task. If it is finished, say so and give the result. This is the task again, as it may not have reached you:';
-
-/** What an agent is told when it goes on with a conversation that was cut off: maybe before its task stood in it. */
-export const goOnPrompt = (prompt: string): string => `${GO_ON}\n\n${prompt}`;
+  'You were interrupted. Look at what is already done, go on where you stopped, and finish the task. If it is finished, say so and give the result.';
 
 /** One attempt, as far as the plan and the ledger know it. */
 export interface Wanted {
@@ -46,8 +45,9 @@ export async function buildOrder(world: World, wanted: Wanted, task: Task | unde
   if (secrets instanceof FleetError) return { is: 'impossible', reason: secrets.message };
   const tool = toolOf(kind);
   const cwd = workPlace(world, task, wanted, root);
-  // A first attempt that goes on with a conversation brings a new word into it; a later one was cut off.
-  const prompt = wanted.resumes === null || wanted.ordinal === 1 ? (task.prompt ?? '') : goOnPrompt(task.prompt ?? '');
+  // Until the model has answered, nothing proves that the task stands in the conversation.
+  const isHeard = wanted.resumes !== null && (await isAnswered(world.ledger, wanted.task));
+  const prompt = isHeard ? GO_ON : (task.prompt ?? '');
   const promptPath = prompt === '' ? '/dev/null' : promptFile(root, wanted.attempt);
   const launch = tool.launch({
     kind: { ...kind, endpoint },
