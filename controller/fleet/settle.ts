@@ -1,5 +1,5 @@
 import { toolOf } from '../agent/tools/index.ts';
-import type { Evidence, Reading } from '../agent/tools/tool.ts';
+import type { Evidence, Reading, Tool } from '../agent/tools/tool.ts';
 import { toFleetError } from '../errors.ts';
 import { type Settlement, settleAttempts, startAttempts } from '../ledger/attempts.ts';
 import { inTransaction } from '../ledger/ledger.ts';
@@ -156,7 +156,8 @@ async function readEnd(
   if (!evidence) return 'later';
   const kind = world.fleet.kinds.find(({ name }) => name === attempt.kind);
   const tool = kind ? toolOf(kind) : undefined;
-  const reading = end.how === 'never' || !tool ? unreadable(end, attempt) : tool.read(evidence);
+  const isUnread = end.how === 'never' || !tool;
+  const reading = isUnread ? unreadable(end, attempt) : readingOf(tool, evidence, attempt);
   const seconds = end.how === 'exited' ? end.seconds : null;
   const isResumable = tool?.resumable ?? false;
   return { ...settlementOf(world, { attempt, task, reading, exit: evidence.exit, isResumable }), seconds };
@@ -181,6 +182,12 @@ async function gather(sight: Sight, end: EndRecord): Promise<Evidence | undefine
     sight.evidence = toFleetError(error).message;
     return undefined;
   }
+}
+
+/** One that ended before it said a word, but not because it could not go on, still has what it was to go on with. */
+function readingOf(tool: Tool, evidence: Evidence, { conversation }: AttemptView): Reading {
+  const reading = tool.read(evidence);
+  return evidence.out === '' && reading.verdict !== 'launch' ? { ...reading, conversation } : reading;
 }
 
 /** What never began has changed nothing in the conversation that it was to go on with. */

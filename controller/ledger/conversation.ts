@@ -1,6 +1,9 @@
+import type { ExpressionBuilder } from 'kysely';
 import type { Reading } from '../agent/tools/tool.ts';
+import type { Verdict } from '../task/attempt.ts';
 import { laneOf } from './lane.ts';
 import { type Ledger, numbersIn, type Writing } from './ledger.ts';
+import type { Tables } from './tables.ts';
 
 /** Conversations: kept by a tool on one node, gone on with by the agent that had it. */
 
@@ -11,6 +14,9 @@ export interface Conversation {
   kind: string;
 }
 
+/** The tool said itself how its turn ended: the model was asked, and the task stands in the conversation. */
+const ASKED: readonly Verdict[] = ['rate-limit', 'overloaded', 'network'];
+
 /** What an agent last talked about, with whatever tool keeps conversations; undefined when it never did. */
 export async function readLastConversation(ledger: Ledger | Writing, agent: number): Promise<Conversation | undefined> {
   const row = await ledger
@@ -18,6 +24,7 @@ export async function readLastConversation(ledger: Ledger | Writing, agent: numb
     .select(['conversation', 'node', 'kind'])
     .where('agent', '=', agent)
     .where('conversation', 'is not', null)
+    .where(wasHeard)
     .orderBy('intended_at', 'desc')
     .limit(1)
     .executeTakeFirst();
@@ -27,23 +34,36 @@ export async function readLastConversation(ledger: Ledger | Writing, agent: numb
 
 /**
  * A CLI says which conversation it began before the task stands in it: killed in that moment, it left one in which
- * nobody asked for anything. An answer proves that the task was heard; so does that it was gone on with before.
+ * nobody asked for anything, or none. One that it went on with is there all the same; and on a full disk nothing can be
+ * proven.
  */
-export function mayGoOn({ conversation, usage, answer }: Reading, resumed: string | null): boolean {
-  return conversation !== null && (conversation === resumed || usage.length > 0 || answer !== null);
+export function mayGoOn({ conversation, usage, answer, verdict }: Reading, resumed: string | null): boolean {
+  if (conversation === null) return false;
+  const isProven = usage.length > 0 || answer !== null || ASKED.includes(verdict);
+  return isProven || conversation === resumed || verdict === 'disk';
 }
 
-/** Whether the model has said anything in an attempt of the task that has ended. */
-export async function isAnswered(ledger: Ledger, task: string): Promise<boolean> {
+/** Whether the task is known to stand in the conversation of one of its attempts, which has ended. */
+export async function isHeard(ledger: Ledger, task: string): Promise<boolean> {
   const found = await ledger
     .selectFrom('attempt')
-    .leftJoin('usage', 'usage.attempt', 'attempt.id')
-    .select('attempt.id')
-    .where('attempt.task', '=', task)
-    .where((by) => by.or([by('attempt.answer', 'is not', null), by('usage.response', 'is not', null)]))
+    .select('id')
+    .where('task', '=', task)
+    .where(isProven)
     .limit(1)
     .executeTakeFirst();
   return found !== undefined;
+}
+
+type AttemptBuilder = ExpressionBuilder<Tables, 'attempt'>;
+
+function isProven(by: AttemptBuilder) {
+  const used = by.selectFrom('usage').select('response').whereRef('usage.attempt', '=', 'attempt.id');
+  return by.or([by('answer', 'is not', null), by('verdict', 'in', [...ASKED]), by.exists(used)]);
+}
+
+function wasHeard(by: AttemptBuilder) {
+  return by.or([by('resumes', '=', by.ref('conversation')), isProven(by)]);
 }
 
 /** Makes a queued task the next turn of a conversation. */

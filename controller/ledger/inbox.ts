@@ -96,10 +96,18 @@ export async function setAside(folder: string, file: string): Promise<void> {
   await rename(file, join(folder, 'refused', file.split('/').at(-1) ?? 'intent.json'));
 }
 
-/** Rings when something comes in. Only a bell: it may miss, a scan each second makes sure. */
-export async function watchInbox(folder: string, ring: () => void): Promise<FSWatcher> {
+/** Linux gives each user so many (128 instances): editors and coding CLIs may have taken them all. */
+const NO_WATCH_LEFT: readonly unknown[] = ['EMFILE', 'ENFILE', 'ENOSPC'];
+
+/** Rings when something comes in. Only a bell: it may miss, or not be had at all, a scan each second makes sure. */
+export async function watchInbox(folder: string, ring: () => void, begin = watch): Promise<Pick<FSWatcher, 'close'>> {
   await mkdir(join(folder, 'inbox'), { recursive: true, mode: 0o700 });
-  const watcher = watch(join(folder, 'inbox'), ring);
-  watcher.on('error', ring); // the folder was replaced: the scan goes on
-  return watcher;
+  try {
+    const watcher = begin(join(folder, 'inbox'), ring);
+    watcher.on('error', ring); // the folder was replaced: the scan goes on
+    return watcher;
+  } catch (error) {
+    if (NO_WATCH_LEFT.includes((error as NodeJS.ErrnoException).code)) return { close: () => {} };
+    throw error;
+  }
 }

@@ -1,12 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Fleet } from '../../controller/config/fleet.ts';
 import { acknowledge } from '../../controller/fleet/settle.ts';
+import { goOnWith } from '../../controller/ledger/conversation.ts';
 import { inTransaction } from '../../controller/ledger/ledger.ts';
 import { readAgents, readTask } from '../../controller/ledger/read.ts';
 import { pauseAgents } from '../../controller/ledger/sights.ts';
 import { acceptTasks } from '../../controller/ledger/tasks.ts';
+import type { Behaviour, Order } from '../../controller/transport/pretend/machine.ts';
 import { createPretendNode, type PretendNode } from '../../controller/transport/pretend.ts';
-import { aFleet, aNode } from '../support/builders.ts';
+import { aFleet, aKind, aNode } from '../support/builders.ts';
 import { createChance } from '../support/chance.ts';
 import { createClock, type SimulatedClock } from '../support/clock.ts';
 import { type Controller, openController } from '../support/world.ts';
@@ -19,12 +21,14 @@ const fleet = aFleet({ nodes: [aNode({ name: 'n', vcpu: 4, memoryGiB: 16 })], ag
 let ledgers = 0;
 let clock: SimulatedClock;
 let node: PretendNode;
+let behave: (order: Order) => Behaviour;
 let controllers: Controller[];
 
 beforeEach(() => {
   clock = createClock();
   const machine = { name: 'n', clock, random: () => 0.5, vcpu: 4, memoryKiB: 2 ** 24 };
-  node = createPretendNode({ ...machine, script: () => endless });
+  behave = () => endless;
+  node = createPretendNode({ ...machine, script: (order) => behave(order) });
   controllers = [];
 });
 
@@ -121,6 +125,60 @@ describe('a controller', () => {
     await clock.advance(10_000);
     expect(held.size).toBe(0);
     expect(controller.world.sights.get('n')?.attempts.size).toBe(0);
+  });
+
+  describe('whose agent was cut off', () => {
+    const told: Pick<Order, 'resumes' | 'prompt'>[] = [];
+    const talk = (order: Order) => order.resumes ?? order.attempt;
+    const line = (event: object) => `${JSON.stringify(event)}\n`;
+    const answer = line({ type: 'item.completed', item: { type: 'agent_message', text: 'I begin.' } });
+    /** Each attempt says which conversation it is in; the model answers from the second one on. */
+    const cutOff = async (controller: Controller, task: string) => {
+      told.length = 0;
+      behave = (order) => {
+        const first = line({ type: 'thread.started', thread_id: talk(order) }) + (told.length > 0 ? answer : '');
+        told.push({ resumes: order.resumes, prompt: order.prompt });
+        return { ...endless, first };
+      };
+      for (let count = 1; count <= 3; count += 1) {
+        await clock.advance(60_000);
+        const mine = node.machine.executions.filter((execution) => execution.task === task);
+        expect(mine).toHaveLength(count);
+        node.killTool(mine.at(-1)?.attempt ?? '');
+      }
+      controller.world.wake();
+      return node.machine.executions.filter((execution) => execution.task === task).map(({ attempt }) => attempt);
+    };
+    const GO_ON = expect.stringMatching(/^You were interrupted/) as string;
+    const kinds = [aKind(), aKind({ name: 'codex', tool: 'codex' })];
+    const talking = { ...fleet, kinds, agents: { ...fleet.agents, count: 1 } };
+
+    test('begins its task anew until the model has answered, and then goes on', async () => {
+      const controller = await open('A', { fleet: talking });
+      await inTransaction(controller.world.ledger, (tx) =>
+        acceptTasks(tx, [{ id: 't', prompt: 'Do it.', kind: 'codex' }], clock.now()),
+      );
+      const [, second = ''] = await cutOff(controller, 't');
+      expect(told).toEqual([
+        { resumes: null, prompt: 'Do it.' },
+        { resumes: null, prompt: 'Do it.' },
+        { resumes: second, prompt: GO_ON },
+      ]);
+    });
+
+    test('tells what a person said until the model has answered, in the conversation it was said into', async () => {
+      const controller = await open('A', { fleet: talking });
+      await inTransaction(controller.world.ledger, async (tx) => {
+        await acceptTasks(tx, [{ id: 'said', prompt: 'And this.', kind: 'codex' }], clock.now());
+        await goOnWith(tx, 'said', { id: FORGED, agent: 1, node: 'n', kind: 'codex' });
+      });
+      await cutOff(controller, 'said');
+      expect(told).toEqual([
+        { resumes: FORGED, prompt: 'And this.' },
+        { resumes: FORGED, prompt: 'And this.' },
+        { resumes: FORGED, prompt: GO_ON },
+      ]);
+    });
   });
 
   test('whose ledger was put back is told once more of an end that was acknowledged since', async () => {

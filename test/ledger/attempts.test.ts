@@ -1,7 +1,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
 import { startAttempts, stopAttempts } from '../../controller/ledger/attempts.ts';
-import { isAnswered } from '../../controller/ledger/conversation.ts';
+import { isHeard, readLastConversation } from '../../controller/ledger/conversation.ts';
 import { inTransaction } from '../../controller/ledger/ledger.ts';
 import { readAttempts, readConversation, readSnapshot, readTask, readUsage } from '../../controller/ledger/read.ts';
 import { pauseAgents, saveSights } from '../../controller/ledger/sights.ts';
@@ -173,14 +173,44 @@ describe('an attempt is settled', () => {
     const again = { reading, resume: true, after: { next: 'queued' as const, reason: 'lost' } };
     await runTask(ledger, 'a', 1, again);
     expect(await readConversation(ledger, 'a')).toBeNull();
-    expect(await isAnswered(ledger, 'a')).toBe(false);
+    expect(await isHeard(ledger, 'a')).toBe(false);
     await runTask(ledger, 'b', 2, { ...again, reading: { ...reading, answer: 'I begin.' } });
     expect(await readConversation(ledger, 'b')).toBe('talk');
-    expect(await isAnswered(ledger, 'b')).toBe(true);
+    expect(await isHeard(ledger, 'b')).toBe(true);
     await begin(ledger, beginning('c', 3, { resumes: 'talk' }));
     await settle(ledger, 'c', again);
     expect(await readConversation(ledger, 'c')).toBe('talk');
-    expect(await isAnswered(ledger, 'c')).toBe(false);
+    expect(await isHeard(ledger, 'c')).toBe(false);
+  });
+
+  test('and one that was told to wait has asked: its conversation goes on; on a full disk it does, too, unproven', async () => {
+    const { ledger } = await aLedger();
+    await accept(ledger, spec('a'), spec('b'));
+    const cut = (verdict: 'rate-limit' | 'disk') => ({
+      reading: { verdict, conversation: 'talk', usage: [], answer: null },
+      ...{ resume: true, after: { next: 'queued' as const, reason: verdict } },
+    });
+    await runTask(ledger, 'a', 1, cut('rate-limit'));
+    await runTask(ledger, 'b', 2, cut('disk'));
+    expect([await readConversation(ledger, 'a'), await isHeard(ledger, 'a')]).toEqual(['talk', true]);
+    expect([await readConversation(ledger, 'b'), await isHeard(ledger, 'b')]).toEqual(['talk', false]);
+  });
+
+  test('and what an agent last talked about is the last conversation in which it was heard', async () => {
+    const { ledger } = await aLedger();
+    await accept(ledger, spec('a'), spec('b'), spec('c'));
+    const reading = (conversation: string, answer: string | null) => ({
+      verdict: 'lost' as const,
+      conversation,
+      usage: [],
+      answer,
+    });
+    const after = { next: 'queued' as const, reason: 'lost' };
+    await runTask(ledger, 'a', 1, { reading: reading('good', 'well'), after });
+    await runTask(ledger, 'b', 1, { reading: reading('unheard', null), after });
+    expect(await readLastConversation(ledger, 1)).toMatchObject({ id: 'good' });
+    await begin(ledger, beginning('c', 1, { resumes: 'good' }));
+    expect(await readLastConversation(ledger, 1)).toMatchObject({ id: 'good' });
   });
 
   test('and restarts after a fault of the platform are counted for the brake', async () => {

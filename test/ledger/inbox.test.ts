@@ -93,4 +93,14 @@ describe('the inbox', () => {
     await expect.poll(() => rings, { timeout: 5000 }).toBeGreaterThan(0);
     watcher.close();
   });
+
+  test('is left to the scan where the system has no watch to give, and nothing else is passed over', async () => {
+    const folder = await scratch();
+    const refusing = (code: string) => () => {
+      throw Object.assign(new Error(`${code}: too many`), { code });
+    };
+    const watcher = await watchInbox(folder, () => {}, refusing('EMFILE'));
+    watcher.close();
+    await expect(watchInbox(folder, () => {}, refusing('EACCES'))).rejects.toThrow('EACCES');
+  });
 });

@@ -114,11 +114,11 @@ export function drawBehaviour(chance: Chance, order: Order): Behaviour {
 function asConversation(chance: Chance, order: Order, plain: Behaviour): Behaviour {
   const thread = order.resumes ?? order.attempt;
   const line = (event: object) => `${JSON.stringify(event)}\n`;
-  const first = chance.maybe(0.9)
-    ? line({ type: 'thread.started', thread_id: thread }) + line({ type: 'turn.started' })
-    : '';
-  const answer = line({ type: 'item.completed', item: { type: 'agent_message', text: 'done' } });
-  const completed = answer + line({ type: 'turn.completed' });
+  const answer = (text: string) => line({ type: 'item.completed', item: { type: 'agent_message', text } });
+  const begun = line({ type: 'thread.started', thread_id: thread }) + line({ type: 'turn.started' });
+  // One that dies may have said something by then, or only which conversation it began, or nothing.
+  const first = chance.pick(['', begun, begun, begun + answer('I begin.'), begun + answer('I begin.')]);
+  const completed = answer('done') + line({ type: 'turn.completed' });
   const trouble = chance.pick([
     'status 429: try again in 2s',
     'stream disconnected',

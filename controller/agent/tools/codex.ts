@@ -90,7 +90,7 @@ function templateOf(program: string): HomeTemplate {
   return { folder: HOME, name: `codex-${createHash('sha256').update(make).digest('hex').slice(0, 12)}`, make };
 }
 
-/** Of either: an hour or so of short tasks. */
+/** Of either, checkpointed; some 280 are there from the first conversation on. */
 const DATABASE_KB_MAX = 512;
 
 /**

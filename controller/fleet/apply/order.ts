@@ -1,7 +1,7 @@
 import type { Kind } from '../../agent/agent.ts';
 import { toolOf } from '../../agent/tools/index.ts';
 import { FleetError } from '../../errors.ts';
-import { isAnswered } from '../../ledger/conversation.ts';
+import { isHeard } from '../../ledger/conversation.ts';
 import { agentFolder, promptFile, runScript, type StartOrder, workFolder } from '../../node/shell.ts';
 import type { Secret } from '../../secret.ts';
 import type { Task } from '../../task/task.ts';
@@ -45,9 +45,8 @@ export async function buildOrder(world: World, wanted: Wanted, task: Task | unde
   if (secrets instanceof FleetError) return { is: 'impossible', reason: secrets.message };
   const tool = toolOf(kind);
   const cwd = workPlace(world, task, wanted, root);
-  // Until the model has answered, nothing proves that the task stands in the conversation.
-  const isHeard = wanted.resumes !== null && (await isAnswered(world.ledger, wanted.task));
-  const prompt = isHeard ? GO_ON : (task.prompt ?? '');
+  // A told word is new to its conversation, and may not have reached it when the last attempt was cut off.
+  const prompt = wanted.resumes !== null && (await isHeard(world.ledger, wanted.task)) ? GO_ON : (task.prompt ?? '');
   const promptPath = prompt === '' ? '/dev/null' : promptFile(root, wanted.attempt);
   const launch = tool.launch({
     kind: { ...kind, endpoint },

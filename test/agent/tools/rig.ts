@@ -138,11 +138,12 @@ async function runScript(
   for (const file of files) closeSync(file);
   const group = -(child.pid ?? 0);
   const limit = setTimeout(() => process.kill(group, 'SIGKILL'), ATTEMPT_MS_MAX);
+  const ended = once(child, 'exit');
   if (killedAt !== undefined) {
-    await until(killedAt, () => readFileSync(join(place, 'out'), 'utf8').includes(killedAt) || child.exitCode !== null);
+    await until(killedAt, () => readFileSync(join(place, 'out'), 'utf8').includes(killedAt));
     process.kill(group, 'SIGKILL');
   }
-  const [exit, signal] = (await once(child, 'exit')) as [number | null, string | null];
+  const [exit, signal] = (await ended) as [number | null, string | null];
   clearTimeout(limit);
   return { exit, signal: signal === null ? null : signal === 'SIGKILL' ? 9 : 15 };
 }
