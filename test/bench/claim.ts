@@ -11,7 +11,7 @@ import { openSqlite } from '../../controller/ledger/sqlite.ts';
 import { machineClock } from '../../controller/machine.ts';
 import type { Bench, Options, Sample } from './bench.ts';
 import { AGENTS, MACHINES, share } from './ground.ts';
-import { aWorldOfIdleAgents } from './idle-world.ts';
+import { aWorldOfIdleAgents, forgetBegun } from './idle-world.ts';
 import { endAll, queueTasks, sayRunning } from './queue.ts';
 import { interleave, middle } from './rounds.ts';
 import { quantile } from './stats.ts';
@@ -66,6 +66,7 @@ async function claimInTicks(path: string, { isQuick }: Options, all: number[]): 
       const ms = await claimOnce(world);
       if (tick >= TICKS_TO_WARM_UP) times.push(ms);
       await endAll(ledger);
+      forgetBegun(world);
       await queueTasks(ledger, TASKS + tick * AGENTS, AGENTS, CATEGORIES);
     }
   } finally {

@@ -38,6 +38,14 @@ export function aWorldOfIdleAgents({ ledger, agents, categories }: IdleOrder): W
   };
 }
 
+/** What began on its nodes is over and was heard: as it is between two ticks that are measured. */
+export function forgetBegun(world: World): void {
+  for (const sight of world.sights.values()) {
+    for (const ids of [sight.running, sight.attempts, sight.inFlight]) ids.clear();
+    sight.records.length = 0;
+  }
+}
+
 const nothing = async (): Promise<never> => {
   throw new Error('nothing is behind this node');
 };

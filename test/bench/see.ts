@@ -81,7 +81,8 @@ function seenByUs(fleet: BenchFleet, delays: Delays): Variant {
         const ends = await readEnds(fleet.ground);
         controller.signal('SIGTERM');
         const { out } = await controller.ended;
-        const parsed = new Map(out.split('\n').map((line): [string, number] => pairOf(line)));
+        // Ends are told again until they are acknowledged: the first time counts.
+        const parsed = new Map(out.split('\n').toReversed().map(pairOf));
         return sampleOf(ends, parsed, commits.ended, delays);
       } finally {
         await removeFleet(fleet, controller);
