@@ -161,13 +161,12 @@ export async function settleAttempts(tx: Writing, settlements: readonly Settleme
   for (const settlement of settlements) {
     const row = await endAttempt(tx, settlement, now);
     if (!row) continue;
-    const { stopping, resumes, ...at } = row;
+    const { stopping, ...at } = row;
     const { attempt, reading } = settlement;
     const data = { verdict: reading.verdict, ...(reading.message ? { message: reading.message.slice(0, 300) } : {}) };
     events.push({ at: now, kind: 'attempt_ended', attempt, ...at, data });
     await saveUsage(tx, attempt, reading);
-    const resume = settlement.resume && mayGoOn(reading, resumes);
-    settled.push({ at, settlement: { ...settlement, resume, after: heedCancel(settlement.after, stopping) } });
+    settled.push({ at, settlement: { ...settlement, after: heedCancel(settlement.after, stopping) } });
   }
   await record(tx, events);
   await moveTasks(tx, settled, now);
@@ -192,7 +191,7 @@ async function endAttempt(tx: Writing, { attempt, state, reading, exit, seconds 
     })
     .where('id', '=', attempt)
     .where('state', 'in', OPEN_STATES)
-    .returning(['task', 'agent', 'node', 'stopping', 'resumes'])
+    .returning(['task', 'agent', 'node', 'stopping'])
     .executeTakeFirst();
 }
 
@@ -244,8 +243,8 @@ async function moveTasks(tx: Writing, moves: readonly Moved[], now: number): Pro
 
 /** False where the task is not running any more. */
 async function moveTask(tx: Writing, at: Moved['at'], settlement: Settlement, now: number): Promise<boolean> {
-  const { after, reading, resume } = settlement;
-  const goesOn = after.next === 'queued' && resume;
+  const { attempt, after, reading, resume } = settlement;
+  const goesOn = after.next === 'queued' && resume && (await mayGoOn(tx, attempt));
   const resumesOn = goesOn ? at.agent : null;
   const settled = after.next !== 'queued' && after.next !== 'parked';
   const moved = await tx

@@ -1,5 +1,4 @@
 import type { ExpressionBuilder } from 'kysely';
-import type { Reading } from '../agent/tools/tool.ts';
 import type { Verdict } from '../task/attempt.ts';
 import { laneOf } from './lane.ts';
 import { type Ledger, numbersIn, type Writing } from './ledger.ts';
@@ -33,14 +32,19 @@ export async function readLastConversation(ledger: Ledger | Writing, agent: numb
 }
 
 /**
- * A CLI says which conversation it began before the task stands in it: killed in that moment, it left one in which
- * nobody asked for anything, or none. One that it went on with is there all the same; and on a full disk nothing can be
- * proven.
+ * Whether a next attempt goes on with the conversation of one that has ended, its usage saved. A CLI says which one it
+ * began before the task stands in it: killed in that moment, it left one in which nobody asked for anything, or none. One
+ * that it went on with is there all the same; and on a full disk nothing can be proven.
  */
-export function mayGoOn({ conversation, usage, answer, verdict }: Reading, resumed: string | null): boolean {
-  if (conversation === null) return false;
-  const isProven = usage.length > 0 || answer !== null || ASKED.includes(verdict);
-  return isProven || conversation === resumed || verdict === 'disk';
+export async function mayGoOn(ledger: Writing, attempt: string): Promise<boolean> {
+  const found = await ledger
+    .selectFrom('attempt')
+    .select('id')
+    .where('id', '=', attempt)
+    .where('conversation', 'is not', null)
+    .where((by) => by.or([wasHeard(by), by('verdict', '=', 'disk')]))
+    .executeTakeFirst();
+  return found !== undefined;
 }
 
 /** Whether the task is known to stand in the conversation of one of its attempts, which has ended. */

@@ -90,6 +90,7 @@ function templateOf(program: string): HomeTemplate {
   return { folder: HOME, name: `codex-${createHash('sha256').update(make).digest('hex').slice(0, 12)}`, make };
 }
 
+const DATABASES = ['state_*', 'thread_history_*'];
 /** Of either, checkpointed; some 280 are there from the first conversation on. */
 const DATABASE_KB_MAX = 512;
 
@@ -99,12 +100,10 @@ const DATABASE_KB_MAX = 512;
  * must not meet another database of that name.
  */
 function tidyLine(home: string): string {
-  const large = `find ${home} -maxdepth 1 -type f '(' ${NAMES.map((name) => `-name '${name}.sqlite'`).join(' -o ')} ')' -size +${DATABASE_KB_MAX}k`;
-  const files = ['-wal', '-shm', ''].flatMap((end) => NAMES.map((name) => `${home}/${name}.sqlite${end}`));
+  const large = `find ${home} -maxdepth 1 -type f '(' ${DATABASES.map((name) => `-name '${name}.sqlite'`).join(' -o ')} ')' -size +${DATABASE_KB_MAX}k`;
+  const files = ['-wal', '-shm', ''].flatMap((end) => DATABASES.map((name) => `${home}/${name}.sqlite${end}`));
   return `[ -z "$(${large} 2>/dev/null)" ] || rm -f -- ${files.join(' ')}`;
 }
-
-const NAMES = ['state_*', 'thread_history_*'];
 
 /** Every model call leaves a usage record in the rollout when it ends, whatever happens to the process after it. */
 const ROLLOUT_LINES = '^[{]"timestamp":"[^"]*",("ordinal":[0-9]+,)?"type":"(turn_context|token_usage_record)"';
