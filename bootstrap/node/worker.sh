@@ -4,10 +4,11 @@
 LINGER_SECONDS=10
 ORDER_BYTES_MAX=4090 # with its length before it, what a pipe takes in one piece, or not at all
 
-# Waits for a place among the starts in progress. The place is given back at the tool's first output or after 5 s.
+# Waits for a place among the starts in progress: as many as there are cores, for a start is work of the processor, and more
+# at once only make each other slower. The place is given back at the tool's first output or after 5 s.
 enter_gate() {
   local slots
-  slots=$(($(nproc 2>/dev/null || echo 1) * 2))
+  slots=$(nproc 2>/dev/null || echo 1)
   exec 6>"$FLEET_ROOT/gate/$((10#$1 % slots))"
   flock -w 120 6 || :
 }
