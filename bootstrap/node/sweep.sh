@@ -1,6 +1,9 @@
 # The sweep: one process per fleet and node, there as long as anything runs or a controller listens. It keeps time
 # limits, notices silence and dead workers, bounds output and writes the report. No connection is needed for it.
 
+LOOK_SECONDS=4            # between two looks at attempts of which nothing is due
+SOON_SECONDS=2            # where something is under way
+
 # Begins it where none runs. Whoever notices does it: the server, and every worker that has nothing more to do.
 start_sweep() {
   local pid='' start=''
@@ -18,16 +21,15 @@ sweep_forever() {
   flock -n 8 || exit 0
   start_time "$BASHPID"
   printf '%-60s\n' "$BASHPID $REPLY" 1<>"$FLEET_ROOT/sweep.pid"
-  declare -gA HEARD=() BYTES=() UNCLAIMED=() ASIDE=()
+  declare -gA HEARD=() BYTES=() UNCLAIMED=() ASIDE=() SEEN=()
   WORKERS=()
-  LOOKED=0
+  DUE=0
   PRUNED=0
   MARK=0
   local idle=0
-  while [ -d "$FLEET_ROOT" ] && [ "$idle" -lt 30 ]; do
+  while [ -d "$FLEET_ROOT" ] && [ "$idle" -lt 15 ]; do
     uptime_seconds
-    if [ $((REPLY - LOOKED)) -ge 2 ] || ! is_as_before; then
-      LOOKED=$REPLY
+    if [ "$REPLY" -ge "$DUE" ] || ! is_as_before; then
       sweep_once "$REPLY"
       # Ends that are not acknowledged keep nothing alive: the folders hold them.
       if [ "$RUNNING" -eq 0 ] && ! is_listening; then idle=$((idle + 1)); else idle=0; fi
@@ -57,6 +59,7 @@ is_listening() {
 sweep_once() { # NOW
   local file attempt agent limit silence ids=() agents=() thorough=0 last="$FLEET_ROOT/looked.$MARK"
   WORKERS=()
+  DUE=$(($1 + LOOK_SECONDS))
   MARK=$((1 - MARK))
   { : >"$FLEET_ROOT/looked.$MARK"; } 2>/dev/null
   [ $(($1 - PRUNED)) -lt "$SWEEP_SECONDS" ] || thorough=1
@@ -64,7 +67,7 @@ sweep_once() { # NOW
   for file in "$FLEET_ROOT"/open/*; do
     { read -r attempt agent limit silence <"$file"; } 2>/dev/null
     [ "${attempt:--}" != - ] || continue
-    read_lines "$attempt"
+    look_at "$attempt" "$last"
     [ -z "$END" ] || continue
     ids+=("$attempt")
     agents+=("$agent")
@@ -76,13 +79,33 @@ sweep_once() { # NOW
   is_listening && write_report "$1"
 }
 
+# NOW WHEN: the next look is no later than that; what is overdue already is looked at soon.
+look_by() {
+  local at=$2
+  [ "$at" -gt "$1" ] || at=$(($1 + SOON_SECONDS))
+  [ "$at" -ge "$DUE" ] || DUE=$at
+}
+
+# ATTEMPT MARK: as read_lines, but from memory where its file is as it was when it was read last: most are, most of the time.
+look_at() {
+  local file="$FLEET_ROOT/attempts/$1"
+  if [ -n "${SEEN[$1]:-}" ] && [ -e "$file" ] && [ "$2" -nt "$file" ]; then
+    STOP='' END='' TOOL=${SEEN[$1]%%$'\n'*} CLAIMED=${SEEN[$1]#*$'\n'}
+    return
+  fi
+  unset "SEEN[$1]"
+  read_lines "$1" || return
+  # One that was asked to end is looked at anew each time.
+  [ -n "$STOP" ] || [ -n "$END" ] || [ -z "$CLAIMED" ] || SEEN[$1]=$TOOL$'\n'$CLAIMED
+}
+
 # ATTEMPT...: what was noted of others is of no use any more.
 forget_ended() {
   local attempt
   local -A open=()
   for attempt; do open[$attempt]=1; done
-  for attempt in "${!BYTES[@]}" "${!UNCLAIMED[@]}"; do
-    [ -n "${open[$attempt]:-}" ] || unset "BYTES[$attempt]" "HEARD[$attempt]" "UNCLAIMED[$attempt]"
+  for attempt in "${!BYTES[@]}" "${!UNCLAIMED[@]}" "${!SEEN[@]}"; do
+    [ -n "${open[$attempt]:-}" ] || unset "BYTES[$attempt]" "HEARD[$attempt]" "UNCLAIMED[$attempt]" "SEEN[$attempt]"
   done
 }
 
@@ -113,6 +136,7 @@ measure() {
     [ -n "${BYTES[$attempt]:-}" ] && [ "$last" -nt "$path.out" ] && [ "$last" -nt "$path.err" ] || changed+=("$attempt.out" "$attempt.err")
   done
   [ "${#changed[@]}" -gt 0 ] || return 0
+  look_by "$now" "$now" # what speaks may go on to flood the disk
   while read -r size path; do
     attempt=${path%.*}
     if [ "${path##*.}" = out ] && [ "${BYTES[$attempt]:--1}" != "$size" ]; then
@@ -133,14 +157,21 @@ sweep_attempt() { # ATTEMPT NOW AGENT LIMIT SILENCE, after read_lines
     WORKERS+=("$pid")
     began=${TOOL#* }
     began=${began%% *}
-    [ -n "$began" ] || return 0
+    if [ -z "$began" ]; then look_by "$now" "$now"; return 0; fi
     [ -z "$STOP" ] || escalate "$now" "$began"
-    [ "$limit" -gt 0 ] && [ $((now - began)) -ge "$limit" ] && ask_to_end "$attempt" timeout
-    [ "$silence" -gt 0 ] && [ $((now - ${HEARD[$attempt]:-$now})) -ge "$silence" ] && ask_to_end "$attempt" silent
+    keep_limit "$attempt" "$now" "$limit" "$began" timeout
+    keep_limit "$attempt" "$now" "$silence" "${HEARD[$attempt]:-$now}" silent
     return 0
   fi
+  look_by "$now" "$now"
   if [ -z "$who" ] && ! is_abandoned "$attempt" "$now"; then return 0; fi
   end_of "$attempt" || do_aside "$attempt" give_up "$attempt" "$agent" "$who"
+}
+
+keep_limit() { # ATTEMPT NOW SECONDS SINCE REASON
+  [ "$3" -gt 0 ] || return 0
+  look_by "$2" $(($4 + $3))
+  [ $(($2 - $4)) -lt "$3" ] || ask_to_end "$1" "$5"
 }
 
 # Nobody said yet who claimed it: given time to.
@@ -169,6 +200,7 @@ give_up() { # ATTEMPT AGENT WHO
 
 escalate() { # NOW BEGAN: asked to end, and still there; after read_lines
   local since=${STOP##* }
+  look_by "$1" $((since + GRACE_SECONDS))
   if [ $(($1 - since)) -ge "$GRACE_SECONDS" ]; then
     end_tool KILL # and no more than the tool: its worker looks after what that leaves
   elif [ "$2" -ge "$since" ]; then
