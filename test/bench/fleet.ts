@@ -9,7 +9,7 @@ import { type Begun, begin, type Ended, well } from './process.ts';
 
 /** The fleet as people have it: `bin/fleet` called as a program, a fleet file on a desk, machines over SSH. */
 
-const FLEET = join(ROOT, 'bin/fleet');
+export const FLEET = join(ROOT, 'bin/fleet');
 const READY_MS_MAX = 120_000;
 const STOP_MS_MAX = 30_000;
 

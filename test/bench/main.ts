@@ -56,7 +56,10 @@ async function runAll(
     endAllBegun();
     void close().finally(() => process.exit(exit));
   };
-  process.once('SIGINT', () => interrupt(130)).once('SIGTERM', () => interrupt(143));
+  process
+    .once('SIGINT', () => interrupt(130))
+    .once('SIGTERM', () => interrupt(143))
+    .once('SIGHUP', () => interrupt(129));
   let missed = 0;
   try {
     for (const bench of chosen) missed += await runOne(bench, { ...how, say, ground }, words);

@@ -32,14 +32,17 @@ const MS_MAX = 600_000;
 const SAID_CHARS_MAX = 32 * 1024 * 1024;
 
 const alive = new Set<number>();
+let isOver = false;
 
-/** Ends everything that was begun here and has not ended. */
+/** Ends everything that was begun here and has not ended; nothing begins after it. */
 export function endAllBegun(): void {
+  isOver = true;
   for (const pid of alive) killGroup(pid, 'SIGKILL');
 }
 
 /** Begins a program in a process group of its own, so that all it began can be ended with it. */
 export function begin(words: readonly string[], { env, cwd, input, msMax = MS_MAX }: Around): Begun {
+  if (isOver) throw new Error('the bench is being ended');
   const at = performance.now();
   const child = spawn(words[0] ?? 'false', words.slice(1), {
     ...{ cwd, env: { ...env }, detached: true },
