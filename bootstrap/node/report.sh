@@ -26,11 +26,11 @@ report_forever() { # SERVER, its start time, OFFSET
 }
 
 tell_report() { # SERVER
+  start_sweep # first: whoever connects may be gone in a moment, and limits are kept without
   SAYING=
   tell_file_of_report
   tell_sessions
   flush_lines
-  start_sweep
   # Ends that nobody acknowledged: a torn line of the journal, or evidence that could not be read in its moment.
   TURN=$(((TURN + 1) % 10))
   if tend_pump "$1" "$TURN" || [ "$TURN" -eq 0 ]; then tell_folders ended; fi
