@@ -26,7 +26,7 @@ report_forever() { # SERVER, its start time, OFFSET
 }
 
 tell_report() { # SERVER
-  start_sweep # first: whoever connects may be gone in a moment, and limits are kept without
+  start_sweep # it may have died
   SAYING=
   tell_file_of_report
   tell_sessions

@@ -8,10 +8,12 @@ SOON_SECONDS=2            # where something is under way
 start_sweep() {
   local pid='' start=''
   { read -r pid start <"$FLEET_ROOT/sweep.pid"; } 2>/dev/null && is_running "$pid" "$start" && return 0
-  # Not in the group of the agent whose worker noticed: it would end with what is left there.
-  [ -z "${GROUP:-}" ] || { printf 0 >"${GROUP%/*}/cgroup.procs"; } 2>/dev/null
-  { cd "$FLEET_ROOT" && sweep_forever; } </dev/null >/dev/null 2>"$FLEET_ROOT/sweep.log" 6>&- 7>&- 8>&- &
-  [ -z "${GROUP:-}" ] || { printf 0 >"$GROUP/cgroup.procs"; } 2>/dev/null || CLEAN= # it was empty, and may be gone
+  # In no group of whoever noticed, neither their processes' nor their agent's: it would end with what is left of them there.
+  (
+    [ -z "${GROUP:-}" ] || printf 0 >"${GROUP%/*}/cgroup.procs"
+    set -m
+    { cd "$FLEET_ROOT" && sweep_forever; } </dev/null >/dev/null 2>"$FLEET_ROOT/sweep.log" 6>&- 7>&- 8>&- &
+  ) 2>/dev/null
 }
 
 sweep_forever() {

@@ -175,8 +175,12 @@ describe.concurrent('limits', () => {
   test('are kept while no controller is connected at all', async (context) => {
     const node = await aNodeWith(context);
     const here = await node.greet();
-    const attempt = await here.start('exec sleep 1000', { timeoutSeconds: 2 });
+    const sweep = await sweepOf(node.root);
+    const attempt = await here.start('exec sleep 1000', { timeoutSeconds: 5 });
     await here.workerOf(attempt);
+    // Whoever is connected begins another, which must not go with the connection.
+    process.kill(sweep, 'SIGKILL');
+    await until('another sweep', async () => (await sweepOf(node.root)) !== sweep);
     here.link.close();
     await here.link.ended;
     await until('the end on the node', async () => (await linesOf(here.file(attempt))).end !== '');
