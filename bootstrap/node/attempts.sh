@@ -51,11 +51,12 @@ start_attempt() {
   [ "${part:--}" = - ] || [ "$part" = "$attempt" ] || count_acknowledged 1
 }
 
-# ID NUMBER...: what agents need before their first attempt, of all of them with one process for each sort of thing. What
-# could not be made is made, or told of, when an attempt begins.
+# ID BYTES PROCESSES NUMBER...: what each may take at most, and what agents need before their first attempt, of all of them
+# with one process for each sort of thing. What could not be made is made, or told of, when an attempt begins.
 make_places() {
   local id=$1 agent folders=() pipes=() groups=()
-  shift
+  set_limits "$2" "$3" 2>/dev/null
+  shift 3
   for agent; do
     folders+=("$FLEET_ROOT/agents/$agent/work" "$FLEET_ROOT/agents/$agent/tmp")
     [ -p "$FLEET_ROOT/agents/$agent/orders" ] || pipes+=("$FLEET_ROOT/agents/$agent/orders")

@@ -21,6 +21,7 @@ hello() {
   exec 9>&-
   GREETED=1
   find_cgroups
+  find_limits
   { printf '%s\n' "$CGROUP" >"$FLEET_ROOT/cgroup"; } 2>/dev/null
   BOOT=$(</proc/sys/kernel/random/boot_id)
   end_former_boots "$BOOT"
@@ -65,9 +66,9 @@ end_foreign_sweep() {
 
 tell_node() { # ID
   local text=${FLEET_ROOT//\\/\\\\}
-  printf 'A %s {"ok":true,"protocol":%s,"epoch":%s,"boot":"%s","root":"%s","vcpu":%s,"memoryKiB":%s,"tmux":"%s","jq":%s,"cgroup":%s,"holds":"%s","folder":"%s"}\n' \
+  printf 'A %s {"ok":true,"protocol":%s,"epoch":%s,"boot":"%s","root":"%s","vcpu":%s,"memoryKiB":%s,"tmux":"%s","jq":%s,"cgroup":%s,"limits":%s,"holds":"%s","folder":"%s"}\n' \
     "$1" "$PROTOCOL" "$EPOCH" "$BOOT" "${text//\"/\\\"}" "$(nproc)" "$(awk '/^MemTotal:/ { print $2 }' /proc/meminfo)" \
-    "$(timeout -k 1 3 tmux -V 2>/dev/null | tr -cd '0-9.')" "$(is_there jq)" "$([ -n "$CGROUP" ] && echo true || echo false)" "$HOLDS" "$(stat -c %d-%i "$FLEET_ROOT")"
+    "$(timeout -k 1 3 tmux -V 2>/dev/null | tr -cd '0-9.')" "$(is_there jq)" "$([ -n "$CGROUP" ] && echo true || echo false)" "$([ -n "$LIMITS" ] && echo true || echo false)" "$HOLDS" "$(stat -c %d-%i "$FLEET_ROOT")"
 }
 
 is_there() { if command -v "$1" >/dev/null 2>&1; then echo true; else echo false; fi; }
@@ -82,13 +83,21 @@ list_missing() {
 
 # Whatever ran before a reboot does not run any more: said once, before anything is planned.
 end_former_boots() { # BOOT
-  local former='' file attempt agent
+  local former='' file attempt agent lost=() begun=0
   { read -r former <"$FLEET_ROOT/boot"; } 2>/dev/null
   if [ -n "$former" ] && [ "$former" != "$1" ]; then
     for file in "$FLEET_ROOT"/open/*; do
       read -r attempt agent _ <"$file"
-      [ "${attempt:--}" = - ] || end_of "$attempt" || write_end "$attempt" "$agent" lost - 0 -
+      [ "${attempt:--}" = - ] || end_of "$attempt" || lost+=("$attempt $agent")
     done
+    # What their tools wrote down is still there, and tells whether there is a conversation to go on with.
+    for attempt in "${lost[@]% *}"; do
+      (cd "$FLEET_ROOT/attempts" && collect_usage "$attempt") &
+      begun=$((begun + 1))
+      [ $((begun % 16)) -ne 0 ] || wait
+    done
+    wait
+    for attempt in "${lost[@]}"; do write_end "${attempt% *}" "${attempt#* }" lost - 0 -; done
   fi
   [ "$former" = "$1" ] || { printf '%s\n' "$1" >"$FLEET_ROOT/boot.new" && mv "$FLEET_ROOT/boot.new" "$FLEET_ROOT/boot"; }
 }

@@ -10,10 +10,11 @@ main() {
       serve "${3:-}"
       ;;
     view) view "${@:2}" ;;
+    windows) open_windows "${@:2}" ;;
     log) log "${@:2}" ;;
     remove) remove "${@:2}" ;;
     *)
-      echo "usage: fleet-node serve|view|log|remove ROOT ..." >&2
+      echo "usage: fleet-node serve|view|log|windows|remove ROOT ..." >&2
       exit 2
       ;;
   esac

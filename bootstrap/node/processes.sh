@@ -7,6 +7,7 @@ find_cgroups() {
   CGROUP=
   mount=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts 2>/dev/null)
   own=$(sed -n 's/^0:://p' /proc/self/cgroup 2>/dev/null)
+  own=${own%/server} # where we put ourselves, to be able to limit agents
   while [[ $own =~ ^(.*)/miyabi-[^/]*-[0-9]+-[0-9]+(/.*)?$ ]]; do own=${BASH_REMATCH[1]}; done # an agent's own group
   [ -n "$mount" ] && [ -w "$mount$own/cgroup.procs" ] && [ -w "$mount$own" ] || return 0
   [ -e "$mount$own/cgroup.kill" ] || [ "${own:-/}" = / ] || return 0
@@ -25,7 +26,7 @@ enter_cgroup() {
   [ -n "$CGROUP" ] || return 0
   for _ in 1 2 3; do # the sweep may take an empty group away at this very moment
     [ -d "$CGROUP/$1" ] || mkdir -p "$CGROUP/$1" 2>/dev/null
-    { printf 0 >"$CGROUP/$1/cgroup.procs"; } 2>/dev/null && { GROUP="$CGROUP/$1"; return; }
+    { printf 0 >"$CGROUP/$1/cgroup.procs"; } 2>/dev/null && { GROUP="$CGROUP/$1"; hold_agent "$1"; return; }
   done
   return 0
 }
@@ -35,7 +36,7 @@ prune_groups() {
   local folder latest=''
   { read -r latest <"$FLEET_ROOT/cgroup"; } 2>/dev/null
   [ "$latest" != "$CGROUP" ] || latest=
-  for folder in "$CGROUP" "$latest"; do
+  for folder in "$CGROUP" "$latest" "${LIMITS:+$OLD_GROUP}"; do
     set -- "$folder"/*/
     if [ -z "$folder" ] || [ $# -eq 0 ]; then continue; fi
     find "$folder" -mindepth 1 -depth -type d -exec rmdir {} + 2>/dev/null
@@ -75,6 +76,12 @@ split_tool() {
   is_group "$TOOL_GROUP" || TOOL_GROUP=-
 }
 
+# REPLY = where a process may stand that is not to end with an agent's group. GROUP
+outside_of() {
+  REPLY=${1%/*/*}/server # a group that passes limits on to those below it holds no process itself
+  [ -d "$REPLY" ] || REPLY=${1%/*}
+}
+
 # What an agent may have written in its place is nothing to write into, nor to remove.
 is_group() { [[ $1 == /sys/fs/cgroup/* && $1 == */miyabi-*/* && $1 != *..* ]]; }
 
@@ -105,7 +112,8 @@ kill_group() {
   if [ -n "$2" ] && [ "${PIDS[*]}" != "$2" ] && [ "$3" -lt 10 ]; then
     for pid in "${PIDS[@]}"; do [ "$pid" = "$2" ] || kill -KILL "$pid"; done
   else
-    [ -z "$2" ] || printf '%s' "$2" >"${1%/*}/cgroup.procs"
+    outside_of "$1"
+    [ -z "$2" ] || printf '%s' "$2" >"$REPLY/cgroup.procs"
     printf 1 >"$1/cgroup.kill"
     [ -z "$2" ] || printf '%s' "$2" >"$1/cgroup.procs"
     find "$1" -mindepth 1 -depth -type d -exec rmdir {} +

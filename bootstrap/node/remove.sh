@@ -16,6 +16,7 @@ remove() {
   fi
   export -n FLEET_ROOT
   find_cgroups
+  windows_unit disable --now || :
   tmux_here kill-server 2>/dev/null
   if ! end_our_processes || ! end_open_attempts; then echo "a process of it does not end" >&2; return 1; fi
   remove_groups
@@ -72,6 +73,7 @@ remove_groups() {
     is_group "$group" && folders+=("$group")
   done
   [ -z "$CGROUP" ] || folders+=("$CGROUP"/* "$CGROUP")
+  folders+=("$OLD_MEMORY/$EUID/miyabi-${FLEET_ROOT##*/}-$(stat -c %d-%i "$FLEET_ROOT")"*)
   [ "${#folders[@]}" -eq 0 ] || find "${folders[@]}" -depth -type d -exec rmdir {} + 2>/dev/null
   for group in "${folders[@]}"; do rmdir "${group%/*}" 2>/dev/null; done
 }

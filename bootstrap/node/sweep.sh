@@ -10,7 +10,8 @@ start_sweep() {
   { read -r pid start <"$FLEET_ROOT/sweep.pid"; } 2>/dev/null && is_running "$pid" "$start" && return 0
   # In no group of whoever noticed, neither their processes' nor their agent's: it would end with what is left of them there.
   (
-    [ -z "${GROUP:-}" ] || printf 0 >"${GROUP%/*}/cgroup.procs"
+    [ -z "${GROUP:-}" ] || { outside_of "$GROUP"; printf 0 >"$REPLY/cgroup.procs"; }
+    [ "$LIMITS" != old ] || printf 0 >"$OLD_GROUP/cgroup.procs"
     set -m
     { cd "$FLEET_ROOT" && sweep_forever; } </dev/null >/dev/null 2>"$FLEET_ROOT/sweep.log" 6>&- 7>&- 8>&- &
   ) 2>/dev/null

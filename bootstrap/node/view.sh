@@ -6,32 +6,72 @@ tmux_here() { timeout -k 1 3 tmux -S "$FLEET_ROOT/tmux.sock" "$@"; }
 # ID NAME...: makes the sessions that are missing, all with one call. Nobody looks yet: each sleeps, which costs next to
 # nothing, until somebody attaches.
 open_sessions() {
-  local id=$1 name have script unit=()
+  local id=$1 have
   shift
   command -v tmux >/dev/null 2>&1 || { refuse "$id" tmux "tmux is not installed"; return; }
-  # A server of its own unit outlives the end of a login and of whoever began it.
-  if ! have=$(tmux_here list-sessions -F '#{session_name}' 2>/dev/null) && [ "$HOLDS" = scope ]; then
-    name_unit tmux
-    unit=("${SCOPE[@]}" --unit="$REPLY")
-  fi
-  have=" ${have//$'\n'/ } "
-  script=$(printf '%s\n' 'set -s exit-empty off' 'set -g history-limit 2000' 'set -g mouse on' 'set -g status-left-length 40' \
-    'set -g default-terminal screen-256color' 'set -g default-shell /bin/sh' 'set -g remain-on-exit off' 'set -g update-environment ""' \
-    "set-hook -g client-attached { if -F '#{==:#{session_attached},1}' { respawn-pane -k 'exec bash \"\$FLEET_PROGRAM\" view \"\$FLEET_ROOT\"' } }")
-  for name; do
-    case $have in *" $name "*) continue ;; esac
-    script+=$'\n'"new-session -d -s '$name' -x 160 -y 50 sleep infinity"
-  done
-  if begin_windows "${unit[@]}" <<<"$script" || { [ "${#unit[@]}" -gt 0 ] && begin_windows <<<"$script"; }; then
-    answer "$id" '{"ok":true}'
+  if have=$(list_sessions); then
+    REPLY=" ${have//$'\n'/ } "
+    tell_tmux "$@"
   else
-    refuse "$id" tmux "tmux: $(head -c 200 "$FLEET_ROOT/tmux.log" | tr -cd 'A-Za-z0-9 ._/:-')"
-  fi
+    REPLY=' '
+    { printf '%s\n' "$@" >"$FLEET_ROOT/sessions"; } 2>/dev/null
+    begin_server "$@"
+  fi || { refuse "$id" tmux "tmux: $(head -c 200 "$FLEET_ROOT/tmux.log" | tr -cd 'A-Za-z0-9 ._/:-')"; return; }
+  keep_sessions
+  answer "$id" '{"ok":true}'
 }
 
-begin_windows() { # WORDS that come before tmux
-  timeout -k 1 6 "$@" tmux -S "$FLEET_ROOT/tmux.sock" -f /dev/null \
+list_sessions() { tmux_here list-sessions -F '#{session_name}' 2>/dev/null; }
+
+# Their names, for the unit that makes them anew after a boot.
+keep_sessions() { { list_sessions >"$FLEET_ROOT/sessions.new" && mv "$FLEET_ROOT/sessions.new" "$FLEET_ROOT/sessions"; } 2>/dev/null || :; }
+
+# A server of its own unit outlives the end of a login and of whoever began it; one that the set-up brought comes back with
+# the machine, too. NAME...
+begin_server() {
+  local code=0
+  [ "$HOLDS" = scope ] || { tell_tmux "$@"; return; }
+  windows_unit enable --now && return
+  name_unit tmux
+  UNIT=("${SCOPE[@]}" --unit="$REPLY")
+  REPLY=' '
+  tell_tmux "$@" || { UNIT=() && tell_tmux "$@"; } || code=1
+  UNIT=()
+  return "$code"
+}
+
+# VERB...: of the unit that the set-up brought for the windows of fleets. Fails where there is none.
+windows_unit() {
+  local manager=(systemctl --user) place=/etc/systemd/user
+  [ "$EUID" -ne 0 ] || { manager=(systemctl) place=/etc/systemd/system; }
+  [ -e "$place/miyabi-windows@.service" ] &&
+    timeout -k 1 10 "${manager[@]}" --no-ask-password --quiet "$@" "miyabi-windows@${FLEET_ROOT##*/}.service" >/dev/null 2>&1 </dev/null
+}
+
+# ROOT: what that unit runs.
+open_windows() {
+  local names=()
+  FLEET_ROOT=$1 REPLY=' '
+  mapfile -t names <"$FLEET_ROOT/sessions"
+  tell_tmux "${names[@]}"
+}
+
+# NAME...: a session for each of those that REPLY does not have, and a server, if there is none.
+tell_tmux() {
+  sessions_script "$@" | timeout -k 1 6 ${UNIT[@]+"${UNIT[@]}"} tmux -S "$FLEET_ROOT/tmux.sock" -f /dev/null \
     start-server \; set-environment -g FLEET_PROGRAM "$FLEET_PROGRAM" \; source-file - >/dev/null 2>"$FLEET_ROOT/tmux.log" 7>&-
+}
+
+# Settings, and what makes the sessions. NAME...
+sessions_script() {
+  local name
+  printf '%s\n' 'set -s exit-empty off' 'set -g history-limit 2000' 'set -g mouse on' 'set -g status-left-length 40' \
+    'set -g default-terminal screen-256color' 'set -g default-shell /bin/sh' 'set -g remain-on-exit off' 'set -g update-environment ""' \
+    "set-hook -g client-attached { if -F '#{==:#{session_attached},1}' { respawn-pane -k 'exec bash \"\$FLEET_PROGRAM\" view \"\$FLEET_ROOT\"' } }"
+  for name; do
+    case $REPLY in *" $name "*) continue ;; esac
+    printf "new-session -d -s '%s' -x 160 -y 50 sleep infinity\n" "$name"
+  done
 }
 
 # ID NAME...: all with one call
@@ -40,7 +80,8 @@ close_sessions() {
   shift
   printf -v script "kill-session -t '=%s'\n" "$@"
   tmux_here source-file - <<<"$script" >/dev/null 2>&1 # one that is not there hinders no other
-  [ -n "$(tmux_here list-sessions -F x 2>/dev/null)" ] || tmux_here kill-server 2>/dev/null
+  [ -n "$(list_sessions)" ] || tmux_here kill-server 2>/dev/null
+  keep_sessions
   answer "$id" '{"ok":true}'
 }
 

@@ -173,7 +173,9 @@ work() { # ATTEMPT GATE HOME TEMPLATE INPUT RUN SECRET MAKE
   read_lines "$ATTEMPT" # now: a reason that comes after the end is none
   reason=${STOP%% *}
   [ -z "${tool:-}" ] || clean_up "$tool"
-  [ -n "$reason" ] || [ "$code" = 0 ] || ! is_full || reason=disk
+  if [ -z "$reason" ] && [ "$code" != 0 ]; then
+    if ran_out; then reason=memory; elif is_full; then reason=disk; fi
+  fi
   collect_usage "$ATTEMPT"
   # Where the end cannot be written the sweep looks after it, once its worker is dead.
   write_end "$ATTEMPT" "$AGENT" exited "$code" "$seconds" "${reason:--}" || exit 1

@@ -1,5 +1,7 @@
 /** Largest fleet file. */
 export const FLEET_BYTES_MAX = 262_144;
+/** Largest outputs of a stack. */
+export const STACK_BYTES_MAX = 1_048_576;
 /** Largest file a secret is read from. */
 export const SECRET_BYTES_MAX = 65_536;
 /** Largest task file. */

@@ -101,7 +101,7 @@ async function connect(world: World, sight: Sight): Promise<void> {
       tunnels: new Map(),
       tunnelsAt: Number.NEGATIVE_INFINITY,
       telling: new Set(),
-      prepared: new Set(),
+      prepared: new Map(),
       unheardSince: null,
       refusal: null,
       state: 'up',

@@ -84,8 +84,8 @@ export interface Sight extends Omit<NodeSight, 'sessions' | 'attempts' | 'runnin
   settledAt: number;
   /** Seconds without output, and bytes of output, of each attempt by the last report. */
   progress: Map<string, { silentSeconds: number; bytes: number; heardAt: number }>;
-  /** Agents whose places on the node were made on this connection. */
-  prepared: Set<number>;
+  /** Agents whose places on the node were made on this connection, with the memory in bytes that each may take. */
+  prepared: Map<number, number>;
   /** Windows that were there since the greeting: one of them missing is gone, another is yet to be made. */
   made: Set<string>;
   /** Sessions asked for and not reported yet, with the monotonic ms of asking. */
@@ -147,7 +147,7 @@ export function newSight(node: Node, transport: Transport, now: number): Sight {
     settled: new Map(),
     settledAt: 0,
     progress: new Map(),
-    prepared: new Set(),
+    prepared: new Map(),
     made: new Set(),
     asked: new Map(),
     machine: null,

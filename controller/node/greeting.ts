@@ -17,6 +17,8 @@ export const Greeting = z.object({
   tmux: z.string(),
   jq: z.boolean(),
   cgroup: z.boolean(),
+  /** Whether each agent is held to a limit of memory and of processes. */
+  limits: z.boolean().default(false),
   /**
    * What holds our processes: a scope of systemd that is ours and outlasts logins; the session of the login, which may
    * end them when it ends; or nothing (no systemd), so that they stay until somebody ends them.

@@ -24,7 +24,7 @@ export type AttemptRecord =
     };
 
 const ID = /^[0-9a-f-]{36}$/;
-const STOPS: readonly string[] = ['cancelled', 'timeout', 'silent', 'restarted', 'shutdown', 'disk'];
+const STOPS: readonly string[] = ['cancelled', 'timeout', 'silent', 'restarted', 'shutdown', 'disk', 'memory'];
 
 /** One record, or undefined for a line that is torn, foreign or forged beyond form. */
 export function parseRecord(line: string): AttemptRecord | undefined {

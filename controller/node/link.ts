@@ -17,11 +17,17 @@ export interface Identity {
   takeOver: boolean;
 }
 
+/** What an agent may take of its node at most. 0: no limit. */
+export interface Limits {
+  memoryBytes: number;
+  processes: number;
+}
+
 /** The live conversation with one node. Every request fails with `unreachable` when the conversation ends. */
 export interface Link {
   readonly greeting: Greeting;
   /** Makes what agents need before their first attempt, at once: quicker than one by one. */
-  prepare(agents: readonly number[]): Promise<void>;
+  prepare(agents: readonly number[], limits: Limits): Promise<void>;
   start(order: StartOrder): Promise<'new' | 'same' | 'buried' | 'boot'>;
   /** `isOrphan`: nothing of ours is on its way there, so one that is not there need not be buried. */
   stop(attempt: string, reason: StopReason, isOrphan?: boolean): Promise<'buried' | 'ended' | 'stopping' | 'absent'>;
@@ -89,9 +95,14 @@ type Wire = Awaited<ReturnType<typeof openWire>>;
 function requests(wire: Wire): Omit<Link, 'greeting'> {
   const was = (answer: Answer) => (answer.ok ? (answer.was ?? '') : '');
   return {
-    prepare: async (agents) => {
+    prepare: async (agents, { memoryBytes, processes }) => {
       for (let index = 0; index < agents.length; index += 500)
-        await wire.ask(['agents', ...agents.slice(index, index + 500).map(agentWord)]);
+        await wire.ask([
+          'agents',
+          String(memoryBytes),
+          String(processes),
+          ...agents.slice(index, index + 500).map(agentWord),
+        ]);
     },
     start: async (order) => {
       const { words, payload } = startRequest(order);

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { nodeInit } from '../../infra/node-init.ts';
 import { VIEW_FILTERS } from '../agent/tools/view.ts';
+import { packaged } from '../package.ts';
 
 /** The node program as it is put in place: the parts of bootstrap/node/ joined, with the tools' view filters. */
 export interface NodeProgram {
@@ -8,10 +10,17 @@ export interface NodeProgram {
   hash: string;
 }
 
+/** The program that sets machines up; its hash is the beginning of its SHA-256, as machines report it. */
+export function setupProgram(): NodeProgram {
+  const text = nodeInit(packaged('bootstrap'));
+  return { text, hash: createHash('sha256').update(text).digest('hex').slice(0, 12) };
+}
+
 const PARTS = [
   ...[
     'ground',
     'processes',
+    'limits',
     'worker',
     'sweep',
     'attempts',
@@ -26,7 +35,7 @@ const PARTS = [
 ];
 
 export async function loadProgram(): Promise<NodeProgram> {
-  const read = (part: string) => readFile(new URL(`../../bootstrap/node/${part}.sh`, import.meta.url), 'utf8');
+  const read = (part: string) => readFile(packaged(`bootstrap/node/${part}.sh`), 'utf8');
   const parts = await Promise.all(PARTS.map(read));
   const text = [...parts, filterFunction(), await read('main')].join('\n');
   return { text, hash: createHash('sha256').update(text).digest('hex').slice(0, 16) };

@@ -120,7 +120,7 @@ export function resultOf(fleet: string, task: PastTask, attempts: readonly Attem
     attempts: attempts.length,
     seconds: attempts.length > 0 ? seconds : null,
     answer: last?.answer ?? null,
-    log: last ? `~/.miyabi/${fleet}/attempts/${last.id}/out` : null,
+    log: last ? `~/.miyabi/${fleet}/attempts/${last.id}.out` : null,
     error: task.state === 'completed' ? null : (task.reason ?? last?.message ?? null),
   };
 }

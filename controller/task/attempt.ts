@@ -43,18 +43,19 @@ export function isOpen(state: AttemptState): boolean {
   return state === 'intended' || state === 'started';
 }
 
-/** `disk`: it ended badly while its node had no room left. */
-export type StopReason = 'cancelled' | 'timeout' | 'silent' | 'restarted' | 'shutdown' | 'disk';
+/** `disk`: it ended badly while its node had no room left; `memory`: after the kernel had ended something of it. */
+export type StopReason = 'cancelled' | 'timeout' | 'silent' | 'restarted' | 'shutdown' | 'disk' | 'memory';
 
 /**
  * What became of an attempt, told apart by whose fault it was:
- * the task's (`failed`, `timeout`), the platform's (`lost`, `silent`, `network`, `launch`, `killed`, `disk`), the provider's
+ * the task's (`failed`, `timeout`, `memory`), the platform's (`lost`, `silent`, `network`, `launch`, `killed`, `disk`), the provider's
  * (`rate-limit`, `overloaded`), the owner's (`credentials`, `quota`), or a person's (`cancelled`, `restarted`).
  */
 export const VERDICTS = [
   'done',
   'failed',
   'timeout',
+  'memory',
   'lost',
   'silent',
   'network',
@@ -76,6 +77,7 @@ export const FAULT_OF: Readonly<Record<Verdict, Fault>> = {
   done: 'none',
   failed: 'task',
   timeout: 'task',
+  memory: 'task',
   lost: 'platform',
   silent: 'platform',
   network: 'platform',

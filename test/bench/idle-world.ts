@@ -64,7 +64,7 @@ function aSight(node: Node, places: ReadonlyMap<number, string>): Sight {
 function aLink(): Link {
   const greeting: Greeting = {
     ...{ ok: true, protocol: 1, epoch: 1, boot: 'boot', root: '/home/ubuntu/.miyabi/test', vcpu: 29 },
-    ...{ memoryKiB: 2 ** 26, tmux: '3.3', jq: true, cgroup: true, holds: 'scope', folder: '' },
+    ...{ memoryKiB: 2 ** 26, tmux: '3.3', jq: true, cgroup: true, limits: true, holds: 'scope', folder: '' },
   };
   return {
     greeting,

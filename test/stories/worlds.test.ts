@@ -4,7 +4,7 @@ import { simulate } from './worlds.ts';
 
 /** `npm run worlds -- --from SEED --seeds 1 --verbose` replays one that fails. */
 describe('whatever is killed, cut, full or late', () => {
-  holdSentences(1, 140);
+  holdSentences(1, 100);
 
   it('a seed makes the same world again, to the last event', async () => {
     for (const seed of [3, 59, 111, 240, 291]) {

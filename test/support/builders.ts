@@ -45,12 +45,14 @@ export function aFleet({ agents, tasks, ...different }: FleetDifference = {}): F
     file: null,
     stateFolder: '/nonexistent',
     nodes: [aNode()],
+    written: different.nodes?.length ?? 1,
+    stacks: [],
     kinds: [aKind()],
     lostAfterSeconds: 600,
     restartsPerMinute: 30,
     origins: {},
     ...different,
-    agents: { count: 4, perVcpu: 1, memoryGiBEach: 1, kind: 'command', categories: [], ...agents },
+    agents: { count: 4, perVcpu: 1, memoryGiBEach: 1, memoryGiBMax: null, kind: 'command', categories: [], ...agents },
     tasks: { timeoutSeconds: 1800, retries: 2, cwd: null, silenceSeconds: 600, platformRetries: 5, env: {}, ...tasks },
   };
 }

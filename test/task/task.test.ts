@@ -60,7 +60,7 @@ describe('the state of an attempt', () => {
   test('ends with a verdict that says whose fault it was, and none is nobody’s', () => {
     const blamed = (fault: string) => VERDICTS.filter((verdict) => FAULT_OF[verdict] === fault);
     expect(blamed('none')).toEqual(['done']);
-    expect(blamed('task')).toEqual(['failed', 'timeout']);
+    expect(blamed('task')).toEqual(['failed', 'timeout', 'memory']);
     expect(blamed('platform')).toEqual(['lost', 'silent', 'network', 'launch', 'killed', 'disk']);
     expect(blamed('wait')).toEqual(['rate-limit', 'overloaded']);
     expect(blamed('owner')).toEqual(['credentials', 'quota']);

@@ -18,6 +18,7 @@ const STOPPED: Readonly<Record<StopReason, Fault>> = {
   silent: { verdict: 'silent', message: 'printed nothing for too long and was ended' },
   restarted: { verdict: 'restarted', message: 'its agent was restarted' },
   disk: { verdict: 'disk', message: 'there was no room left on the disk' },
+  memory: { verdict: 'memory', message: 'took more memory than its agent may have (agents.memoryGiBMax)' },
   shutdown: { verdict: 'restarted', message: 'the fleet was stopped while it worked' },
 };
 

@@ -4,6 +4,7 @@ import { inTransaction } from '../../ledger/ledger.ts';
 import { readAttempts, readConversation, readOrdinals, readTasks } from '../../ledger/read.ts';
 import { parkTask } from '../../ledger/tasks.ts';
 import type { OpenAttempt } from '../../ledger/view.ts';
+import type { Limits } from '../../node/link.ts';
 import { orderHash, type StartOrder } from '../../node/shell.ts';
 import type { Task } from '../../task/task.ts';
 import { takeWord } from '../observe.ts';
@@ -40,15 +41,29 @@ export async function startTasks(world: World, steps: readonly StartStep[]): Pro
 function prepareAgents(world: World, begun: readonly Beginning[]): void {
   for (const [node, beginnings] of Map.groupBy(begun, (each) => each.node)) {
     const sight = world.sights.get(node);
-    const agents = beginnings.map(({ agent }) => agent).filter((agent) => !sight?.prepared.has(agent));
-    if (!sight?.link || agents.length === 0) continue;
-    for (const agent of agents) sight.prepared.add(agent);
+    if (!sight?.link) continue;
+    const limits = limitsOn(world, sight.link.greeting.memoryKiB);
+    const isTold = (agent: number) => sight.prepared.get(agent) === limits.memoryBytes;
+    const agents = beginnings.map(({ agent }) => agent).filter((agent) => !isTold(agent));
+    if (agents.length === 0) continue;
+    for (const agent of agents) sight.prepared.set(agent, limits.memoryBytes);
     world.track(
-      sight.link.prepare(agents).catch((error: unknown) => {
+      sight.link.prepare(agents, limits).catch((error: unknown) => {
         sight.evidence = toFleetError(error).message; // an attempt's start makes, or tells of, what is missing
       }),
     );
   }
+}
+
+/** More processes than any honest agent has, and few enough for the machine. */
+const PROCESSES_MAX = 4096;
+/** Part of its node's memory that one agent may have, where the fleet file does not say. */
+const MEMORY_SHARE = 0.5;
+
+function limitsOn({ fleet }: World, memoryKiB: number): Limits {
+  const { memoryGiBMax } = fleet.agents;
+  const bytes = memoryGiBMax === null ? memoryKiB * 1024 * MEMORY_SHARE : memoryGiBMax * 2 ** 30;
+  return { memoryBytes: Math.floor(bytes), processes: PROCESSES_MAX };
 }
 
 type Prepared =
