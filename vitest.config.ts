@@ -5,11 +5,14 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const DRILLS = ['test/drills/**/*.drill.ts'];
 /** Simulated worlds: no real part, but many seconds of computing. */
 const WORLDS = ['test/stories/**/*.test.ts'];
-/** Tests that use real programs: slow, and never more than two files at once. */
+/** Tests that use real programs: slow, and never more than three files at once: they wait a quarter of their time. */
 const REAL = ['test/**/*.real.test.ts', 'test/rig/**/*.test.ts', 'test/doors/**/*.test.ts'];
 
 /** A minute and more each. What begins last keeps one worker busy while the other has nothing left. */
-const LONGEST = ['doors/ssh-faults', 'doors/ssh-kills', 'doors/ssh-losses', 'doors/rehearse', 'transport/ssh'];
+const LONGEST = [
+  ...['infra/whole', 'doors/ssh-faults', 'doors/ssh-kills', 'infra/stacks', 'doors/ssh-losses', 'doors/rehearse'],
+  ...['infra/adopted', 'doors/setup', 'infra/gate', 'transport/ssh'],
+];
 
 /** As vitest sorts, which knows how long files took the last time; the longest first also where nothing ran before. */
 class LongestFirst extends BaseSequencer {
@@ -54,7 +57,7 @@ export default defineConfig({
           include: REAL,
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          maxWorkers: 2,
+          maxWorkers: 3,
           sequence: { groupOrder: 2 },
         },
       },

@@ -42,8 +42,23 @@ export interface Survey {
   /** Whether the end of a login ends what it began; null where there is no systemd. */
   killsAtLogout: boolean | null;
   lingers: boolean | null;
+  /** Whether each agent can be held to a limit of memory. */
+  canHold: boolean;
+  /** What set it up said when it ended; null: nobody did. */
+  setup: SetUp | null;
   /** What of this fleet is there; null: nothing. */
   fleet: Kept | null;
+}
+
+/** How `fleet setup`, or the user data of its stack, left a machine. */
+export interface SetUp {
+  /** ISO 8601. */
+  at: string;
+  /** Beginning of the SHA-256 of the program. */
+  program: string;
+  isReady: boolean;
+  /** Steps that failed. */
+  failed: readonly string[];
 }
 
 /** A coding tool, as a login without a terminal finds it. */
@@ -146,6 +161,8 @@ export function readSurvey(text: string, { tools = [] }: SurveyWish = {}): Surve
     place: one('place').includes(' ') ? one('place') : null,
     killsAtLogout: answerOf(all('logind'), 'KillUserProcesses'),
     lingers: answerOf(all('logind'), 'Linger'),
+    canHold: all('held').length > 0,
+    setup: setUpOf(one('setup'), all('unset')),
     fleet: keptOf(all('kept')[0], all('owner')[0]),
   };
 }
@@ -185,6 +202,11 @@ function tightestOf(values: readonly string[]): { limit: number; path: string | 
 function homeOf(text: string): Survey['home'] {
   const [owner, mode, path] = partsOf(text, 3);
   return owner === undefined || mode === undefined || path === undefined ? null : { path, owner, mode };
+}
+
+function setUpOf(text: string, failed: readonly string[]): SetUp | null {
+  const [at, program, ready] = partsOf(text, 3);
+  return at === undefined || program === undefined ? null : { at, program, isReady: ready === 'true', failed };
 }
 
 /** Lines `INDEX WHAT VALUE` of one tool. */

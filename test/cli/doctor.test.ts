@@ -43,9 +43,18 @@ const HEALTHY: Survey = {
   place: 'boot 1-2',
   killsAtLogout: false,
   lingers: false,
+  canHold: true,
+  setup: { at: '2026-11-21T10:00:00Z', program: 'abc123', isReady: true, failed: [] },
   fleet: null,
 };
-const WANTED: Expectation = { tools: ['codex'], agents: 12, owner: 'ours m1', asked: NOW - 100, answered: NOW + 900 };
+const WANTED: Expectation = {
+  tools: ['codex'],
+  agents: 12,
+  owner: 'ours m1',
+  asked: NOW - 100,
+  answered: NOW + 900,
+  setup: 'abc123',
+};
 const KEPT = { owner: null, open: 0, attempts: 0, agents: 0, windows: 0, kib: 0 };
 
 const ENTRY: Entry = { isHere: false, file: '/desk/fleet.yaml', path: 'nodes[1]', kinds: [], folder: null };
@@ -70,8 +79,26 @@ describe('a node that answered', () => {
       'owner',
       'limits',
       'logout',
+      'memory of agents',
+      'set-up',
     ]);
     expect(findings.filter(({ fix }) => fix !== null)).toEqual([]);
+  });
+
+  test.each([
+    ['nobody set it up', null, true, 'not by fleet setup'],
+    ['another version did', { program: 'def456' }, true, 'by another version'],
+    ['a step of it failed', { failed: ['codex', 'swap'], isReady: false }, false, 'codex, swap failed at'],
+    ['it never came to its end', { isReady: false }, false, 'did not come to its end at'],
+  ])('says so where %s, and what to do', (_, over, ok, detail) => {
+    const setup =
+      over === null ? null : { at: '2026-11-21T10:00:00Z', program: 'abc123', isReady: true, failed: [], ...over };
+    const finding = judge({ setup }).find(({ check }) => check === 'node mugen: set-up');
+    expect(finding).toMatchObject({
+      ok,
+      detail: expect.stringContaining(detail),
+      fix: expect.stringContaining('fleet setup mugen'),
+    });
   });
 
   test.each<[string, Partial<Survey>, string, RegExp, RegExp]>([
@@ -363,7 +390,7 @@ describe('the programs that are asked for', () => {
 });
 
 describe('what all nodes together show', () => {
-  const AGENTS = { count: 30, perVcpu: 1, memoryGiBEach: 1, kind: 'codex', categories: [] };
+  const AGENTS = { count: 30, perVcpu: 1, memoryGiBEach: 1, memoryGiBMax: null, kind: 'codex', categories: [] };
   const FULL: Placement = {
     counts: [
       { name: 'mugen', count: 16, cap: 16, limit: 'vcpu' },
@@ -423,6 +450,9 @@ const ANSWER = [
   'fleet-survey group 10000 /d',
   'fleet-survey logind KillUserProcesses=no',
   'fleet-survey logind Linger=yes',
+  'fleet-survey held',
+  'fleet-survey setup 2026-11-20T10:00:00Z 0123456789ab false',
+  'fleet-survey unset codex',
   'fleet-survey kept 2 40 12 12 51200',
   'fleet-survey owner abc def',
   'fleet-survey tool 1 inert /opt/a b/claude',
@@ -463,6 +493,8 @@ describe('the answer of a node', () => {
       place: 'boot 1-2',
       killsAtLogout: false,
       lingers: true,
+      canHold: true,
+      setup: { at: '2026-11-20T10:00:00Z', program: '0123456789ab', isReady: false, failed: ['codex'] },
       fleet: { owner: 'abc def', open: 2, attempts: 40, agents: 12, windows: 12, kib: 51_200 },
     });
   });

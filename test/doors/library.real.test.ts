@@ -85,12 +85,16 @@ describeWith(['tmux'], `the package${needs}`, () => {
   inPackage('holds what it needs to run, and nothing else', () => {
     const paths = packed.files.map(({ path }) => path);
     const allowed =
-      /^(package\.json|README\.md|LICENSE|bin\/(fleet|node)|bootstrap\/node\/[a-z-]+\.sh|dist\/[a-z/-]+(\.d\.ts|\.js)|docs\/[a-z]+\.schema\.json|examples\/[a-z0-9/-]+\.(md|yaml|service)|examples\/eighteen\/README\.md)$/;
+      /^(package\.json|README\.md|LICENSE|bin\/(fleet|node)|bootstrap\/((node|setup)\/[a-z-]+\.sh|README\.md|versions\.env)|infra\/prices\.json|dist\/[a-z/-]+(\.d\.ts|\.js)|docs\/[a-z]+\.schema\.json|examples\/[a-z0-9/-]+\.(md|yaml|service)|examples\/eighteen\/README\.md)$/;
     expect(paths.filter((path) => !allowed.test(path))).toEqual([]);
+    // Of the machines as code: what the controller reads of them, which needs no Pulumi.
+    const shared = ['node-init', 'outputs', 'settings/check', 'settings/cidr', 'settings/parse', 'settings/schema'];
     const modules = listFiles('controller')
       .filter((path) => path.endsWith('.ts') && !path.includes('/pretend'))
-      .map((path) => path.replace(/^controller/, 'dist').replace(/ts$/, 'js'));
-    expect(paths.filter((path) => path.endsWith('.js')).sort()).toEqual(modules.sort());
+      .map((path) => path.replace(/^controller/, 'dist/controller').replace(/ts$/, 'js'));
+    expect(paths.filter((path) => path.endsWith('.js')).sort()).toEqual(
+      [...modules, ...shared.map((name) => `dist/infra/${name}.js`)].sort(),
+    );
     expect(paths).toEqual(expect.arrayContaining([...listFiles('bootstrap/node'), ...listFiles('examples')]));
     expect(paths).toEqual(expect.arrayContaining(['README.md', 'LICENSE', 'docs/fleet.schema.json']));
     expect(packed.files.filter(({ path }) => path.startsWith('bin/')).map(({ mode }) => mode & 0o111)).toEqual([

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { chmod, chown, cp, lchown, mkdir, readdir, readFile, truncate, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { must } from './command.ts';
 
 const USER_ID = 1000;
@@ -16,6 +16,8 @@ export interface DiskOrder {
   home: string;
   /** Size of the disk the home is on; without it the home lies on the machine's own disk, which has no limit. */
   diskMiB?: number;
+  /** Texts of further files, by path; owned by root, for all to read. */
+  files: Readonly<Record<string, string>>;
   /** Public key that logs in as the user and as root. */
   authorizedKey: string;
 }
@@ -26,9 +28,13 @@ export async function writeDisk(order: DiskOrder): Promise<string> {
   for (const name of ['upper', 'work', 'root', 'home']) await makeFolder(join(order.folder, name));
   await writeIdentity(upper, order);
   await writeUser(upper, order);
+  for (const [path, text] of Object.entries(order.files)) {
+    await makeFolders(upper, dirname(path));
+    await makeFile(join(upper, path), text);
+  }
   await makeFolder(join(upper, 'root'), 0o700);
   await writeLogin(join(upper, 'root'), order.authorizedKey, 0);
-  if (order.diskMiB === undefined) await writeHome(await makeHome(upper, order.home), order);
+  if (order.diskMiB === undefined) await writeHome(await makeFolders(upper, order.home), order);
   else await writeSmallHome(upper, order, order.diskMiB);
   return writeHostKey(upper);
 }
@@ -66,10 +72,10 @@ async function writeUser(upper: string, { image, user, shell, home }: DiskOrder)
   await makeFile(join(upper, 'etc/sudoers.d/rig'), `${user} ALL=(ALL) NOPASSWD:ALL\n`, 0o440);
 }
 
-/** The folder of a home and all above it that the image may lack. */
-async function makeHome(upper: string, home: string): Promise<string> {
+/** A folder and all above it that the image may lack. */
+async function makeFolders(upper: string, path: string): Promise<string> {
   let folder = upper;
-  for (const part of home.split('/').filter((part) => part !== '')) {
+  for (const part of path.split('/').filter((part) => part !== '')) {
     folder = join(folder, part);
     await makeFolder(folder);
   }
@@ -86,7 +92,7 @@ async function writeHome(folder: string, { image, authorizedKey }: DiskOrder): P
 /** A file system of its own: full when it is full, and never the disk of this machine with it. */
 async function writeSmallHome(upper: string, order: DiskOrder, diskMiB: number): Promise<void> {
   const [draft, disk] = [join(order.folder, 'home-draft'), join(order.folder, 'home.img')];
-  await makeHome(upper, order.home);
+  await makeFolders(upper, order.home);
   await makeFolder(draft);
   await writeHome(draft, order);
   await writeFile(disk, '');

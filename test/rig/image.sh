@@ -42,6 +42,25 @@ mask_timers() {
   done
 }
 
+# cloud-init asks the hardware whether this is EC2, which a machine of the rig cannot answer, and brings a network of its own
+# up before it asks for metadata, which is laid here before the boot.
+meet_cloud() {
+  local root=$1 source
+  source=$(find "$root/usr/lib/python3" -path '*/cloudinit/sources/DataSourceEc2.py')
+  [ -n "$source" ] || return 0
+  sed -i 's#"/sys/hypervisor/uuid"#"/etc/rig-hypervisor-uuid"#; s/perform_dhcp_setup = True/perform_dhcp_setup = False/' "$source"
+  echo ec2-rig >"$root/etc/rig-hypervisor-uuid"
+  cat >"$root/etc/cloud/cloud.cfg.d/99-rig.cfg" <<'CONFIG'
+datasource_list: [ Ec2 ]
+datasource:
+  Ec2: { strict_id: false, metadata_urls: [ "http://169.254.169.254" ], timeout: 5, max_wait: 30 }
+network: { config: disabled }
+locale: C.UTF-8
+ssh_deletekeys: false
+ssh_genkeytypes: [ ed25519 ]
+CONFIG
+}
+
 remove_unused() {
   find "$1" -maxdepth 2 -name ready -mtime "+$IMAGES_UNUSED_DAYS" -printf '%h\n' | xargs -r rm -rf
 }
@@ -63,6 +82,7 @@ main() {
   clear_identity "$folder/root"
   copy_trust "$folder/root"
   mask_timers "$folder/root"
+  meet_cloud "$folder/root"
   touch "$folder/ready"
   remove_unused "$(dirname "$folder")"
 }

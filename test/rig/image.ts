@@ -31,6 +31,15 @@ const PACKAGES = [
   'fish',
 ] as const;
 
+/** A machine as a cloud makes it: it boots, sets itself up by cloud-init, and has nothing that agents need. */
+const BARE_PACKAGES = [
+  ...['systemd-sysv', 'dbus', 'libpam-systemd', 'polkitd', 'libnss-myhostname', 'openssh-server', 'sudo'],
+  ...['cloud-init', 'ca-certificates', 'iproute2', 'procps', 'less', 'bash', 'coreutils', 'util-linux'],
+] as const;
+
+const IMAGES = { whole: PACKAGES, bare: BARE_PACKAGES } as const;
+export type ImageName = keyof typeof IMAGES;
+
 /** Where the packages come from: this machine's own distribution, as its apt knows it. */
 interface Source {
   suite: string;
@@ -42,13 +51,14 @@ interface Source {
  * Folder with the disk that machines begin with; read-only by agreement. Builds it when it is not there, which takes
  * one to three minutes and some 400 MB; several processes may ask at once, one builds.
  */
-export async function ensureImage(): Promise<string> {
+export async function ensureImage(name: ImageName = 'whole'): Promise<string> {
   const images = imagesFolder();
   await mkdir(images, { recursive: true });
   const source = await findSource();
-  const folder = join(images, `image-${source.suite}-${await hashImage(source)}`);
+  const packages = IMAGES[name].join(',');
+  const folder = join(images, `image-${source.suite}-${await hashImage(source, packages)}`);
   const words = ['flock', '-w', String(BUILD_MS_MAX / 1000), join(images, 'lock')];
-  await must([...words, 'bash', SCRIPT, folder, source.suite, PACKAGES.join(',')], {
+  await must([...words, 'bash', SCRIPT, folder, source.suite, packages], {
     input: source.lines,
     msMax: 2 * BUILD_MS_MAX,
   });
@@ -59,8 +69,8 @@ function imagesFolder(): string {
   return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'miyabi-fleet', 'rig');
 }
 
-async function hashImage(source: Source): Promise<string> {
-  const parts = [source.suite, PACKAGES.join(','), process.arch, await readFile(SCRIPT, 'utf8')];
+async function hashImage(source: Source, packages: string): Promise<string> {
+  const parts = [source.suite, packages, process.arch, await readFile(SCRIPT, 'utf8')];
   return createHash('sha256').update(parts.join('\0')).digest('hex').slice(0, 12);
 }
 

@@ -24,6 +24,8 @@ export interface MachineOrder {
   shell?: string;
   /** `/home/USER` where absent. */
   home?: string;
+  /** Off until somebody puts it on. */
+  isOff?: boolean;
   /** Size of a disk of its own for the home, from 8 on; `fillHome` needs it. */
   diskMiB?: number;
 }
@@ -75,6 +77,8 @@ export interface Ground {
   run: Run;
   image: string;
   binds: readonly Bind[];
+  /** Texts of files that every machine begins with, by path. */
+  files: Readonly<Record<string, string>>;
   authorizedKey: string;
   identity: string;
   knownHosts: string;
@@ -103,7 +107,7 @@ export async function makeMachine(ground: Ground, slot: number, order: MachineOr
   const home = order.home ?? `/home/${user}`;
   const folder = join(ofRun.folder, 'machines', name);
   await mkdir(folder, { recursive: true });
-  const disk = { folder, image, hostname: name, user, shell, home, authorizedKey };
+  const disk = { folder, image, hostname: name, user, shell, home, authorizedKey, files: ground.files };
   const hostKey = await writeDisk(diskMiB === undefined ? disk : { ...disk, diskMiB });
   const groups = await makeGroup(ofRun.groups, `machine-${name}`);
   await writeFile(join(folder, 'groups'), `${groups.join('\n')}\n`);

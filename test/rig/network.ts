@@ -33,7 +33,7 @@ function cableOf(slot: number): string {
   return `m${slot}`;
 }
 
-function subnetOf(number: number): string {
+export function subnetOf(number: number): string {
   return `${NETWORK}.${number}`;
 }
 
@@ -42,12 +42,17 @@ export function addressOf(number: number, slot: number): string {
   return `${subnetOf(number)}.${FIRST_MACHINE + slot}`;
 }
 
+/** IPv4 address by which machines reach this one. */
+export function hostAddressOf(number: number): string {
+  return `${subnetOf(number)}.1`;
+}
+
 /** Lays the bridge of a run and this machine's cable to it. */
 export async function layBridge(id: string, number: number): Promise<void> {
   const router = bridgeOf(id);
   await must(['ip', 'netns', 'add', router]);
   await must(['ip', 'link', 'add', id, 'type', 'veth', 'peer', 'name', 'up0', 'netns', router]);
-  await must(['ip', 'address', 'add', `${subnetOf(number)}.1/24`, 'dev', id]);
+  await must(['ip', 'address', 'add', `${hostAddressOf(number)}/24`, 'dev', id]);
   await must(['ip', 'link', 'set', id, 'up']);
   const inside = ['link add br0 type bridge', 'link set up0 master br0', 'link set up0 up', 'link set br0 up'];
   await must(['ip', '-n', router, '-batch', '-'], { input: `${inside.join('\n')}\n` });
@@ -65,6 +70,7 @@ export async function layCable(id: string, number: number, slot: number): Promis
   ];
   await must(['ip', '-n', router, '-batch', '-'], { input: `${outside.join('\n')}\n` });
   const inside = [`address add ${addressOf(number, slot)}/24 dev eth0`, 'link set lo up', 'link set eth0 up'];
+  inside.push('route add 169.254.169.254/32 dev eth0'); // where clouds have their metadata
   await must(['ip', '-n', namespace, '-batch', '-'], { input: `${inside.join('\n')}\n` });
 }
 

@@ -1,7 +1,10 @@
+import type { Kind } from '../../agent/agent.ts';
+import { toolOf } from '../../agent/tools/index.ts';
 import type { Fleet } from '../../config/fleet.ts';
 import { FleetError } from '../../errors.ts';
 import { desire, type Size } from '../../fleet/desired.ts';
 import type { Node } from '../../node/node.ts';
+import { setupProgram } from '../../node/program.ts';
 import { readSurvey, type Survey, surveyNode } from '../../node/survey.ts';
 import type { Context } from '../../operations/operation.ts';
 import type { Outcome } from '../../transport/outcome.ts';
@@ -14,6 +17,7 @@ import { bad, type Finding, good } from './doctor/finding.ts';
 import { checkFleet, usedKinds } from './doctor/fleet.ts';
 import { judgeNode, NODE_PROGRAMS, WISHED_PROGRAMS } from './doctor/node.ts';
 import { checkIdentities, checkTunnel, judgeSilence, tunnelsOf } from './doctor/reach.ts';
+import { checkTurn, openModel } from './doctor/turn.ts';
 
 /** Whoever asks nodes what they are judges them the same way. */
 export { judgeNode, NODE_PROGRAMS } from './doctor/node.ts';
@@ -22,6 +26,7 @@ export interface DoctorOptions extends GlobalOptions {
   agents?: string;
   kind?: string;
   json?: boolean;
+  quick?: boolean;
 }
 
 /** `fleet doctor`: what is wrong, and what to do about each; exit 1 when something is. */
@@ -50,7 +55,7 @@ async function examine(door: Door, options: DoctorOptions): Promise<Finding[]> {
   const context = opened instanceof FleetError ? nothing : opened;
   try {
     findings.push(...(await checkFleet(door, context)));
-    findings.push(...(await checkNodes(door, fleet, await readOwner(context))));
+    findings.push(...(await checkNodes(door, fleet, await readOwner(context), options.quick ?? false)));
     return findings;
   } finally {
     await context.ledger?.destroy();
@@ -79,14 +84,16 @@ interface Answer {
 }
 
 /** Every node is asked once, all at the same time. */
-async function checkNodes(door: Door, fleet: Fleet, owner: string | null): Promise<Finding[]> {
+async function checkNodes(door: Door, fleet: Fleet, owner: string | null, isQuick: boolean): Promise<Finding[]> {
   const tools = toolsOf(fleet);
+  const setup = setupProgram().hash;
   const transports = openTransports(door, fleet);
+  const model = isQuick || tools.length === 0 ? undefined : await openModel(door);
   try {
     const answers = await Promise.all(
       fleet.nodes.flatMap((node) => {
         const transport = transports.get(node.name);
-        return transport ? [askNode(door, fleet, node, transport, tools)] : [];
+        return transport ? [askNode(door, fleet, node, transport, tools, model?.port)] : [];
       }),
     );
     const surveys = answers.flatMap(({ node, survey }) => (survey ? [{ name: node.name, survey }] : []));
@@ -95,15 +102,17 @@ async function checkNodes(door: Door, fleet: Fleet, owner: string | null): Promi
       const { name } = node;
       if (!survey) return [judgeSilence(name, outcome), ...way];
       const agents = placement.counts.find((each) => each.name === name)?.count ?? 0;
-      const path = `nodes[${fleet.nodes.indexOf(node)}]`;
+      const index = fleet.nodes.indexOf(node);
+      const path = index < fleet.written ? `nodes[${index}]` : null;
       const { file, kinds } = fleet;
       const entry = { isHere: node.via.kind === 'local', file, path, kinds, folder: folderOf(fleet, node) };
       const reach = good(`node ${name}: reach`, `answered within ${tookMs} ms`);
-      return [reach, ...way, ...judgeNode(name, survey, { tools, agents, owner, asked, answered }, entry)];
+      return [reach, ...way, ...judgeNode(name, survey, { tools, agents, owner, asked, answered, setup }, entry)];
     };
     return [...answers.flatMap(ofNode), ...judgeTwins(surveys, fleet.file), ...judgePlacement(fleet, placement)];
   } finally {
     await Promise.all([...transports.values()].map((transport) => transport.close()));
+    await model?.close();
   }
 }
 
@@ -123,6 +132,7 @@ async function askNode(
   node: Node,
   transport: Transport,
   tools: readonly string[],
+  model: number | undefined,
 ): Promise<Answer> {
   const [asked, began] = [door.clock.now(), door.clock.monotonic()];
   const wish = { tools, folder: folderOf(fleet, node) };
@@ -139,8 +149,27 @@ async function askNode(
   const way = [
     ...(await checkIdentities(door, node)),
     ...(tunnel ? [await checkTunnel(node.name, transport, tunnel.target)] : []),
+    ...(survey && model !== undefined ? await takeTurns(door, node, transport, survey, usedKinds(fleet), model) : []),
   ];
   return { node, outcome, survey, way, asked, answered, tookMs };
+}
+
+/** One for each tool that is there; what is not there is said already. */
+async function takeTurns(
+  door: Door,
+  { name }: Node,
+  transport: Transport,
+  { tools }: Survey,
+  kinds: readonly Kind[],
+  port: number,
+): Promise<Finding[]> {
+  const talking = kinds.filter((kind) => {
+    const sight = tools.find(({ program }) => program === (kind.program ?? kind.tool));
+    return toolOf(kind).talks && sight?.path !== null && sight?.exit === 0;
+  });
+  const findings: Finding[] = [];
+  for (const kind of talking) findings.push(await checkTurn(door, name, transport, kind, port));
+  return findings;
 }
 
 function sizeOf({ vcpu, memoryKiB }: Survey): Size {

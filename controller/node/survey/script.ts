@@ -24,9 +24,18 @@ while [ -n "$group" ]; do
   [ -r "/sys/fs/cgroup$group/pids.max" ] && say group "$(cat "/sys/fs/cgroup$group/pids.max") $group"
   group=\${group%/*}
 done
+own=$(id -u)
+if [ "$own" -eq 0 ]; then groups=/sys/fs/cgroup; else groups=/sys/fs/cgroup/user.slice/user-$own.slice/user@$own.service; fi
+if [ -w "/sys/fs/cgroup/memory/miyabi/$own" ]; then say held
+elif [ -d /run/systemd/system ] && grep -qsw memory "$groups/cgroup.controllers"; then say held; fi
 if [ -d /run/systemd/system ] && command -v loginctl >/dev/null 2>&1; then
   for what in $(limit 5 loginctl show-user -p KillUserProcesses 2>/dev/null); do say logind "$what"; done
   [ -e "/var/lib/systemd/linger/$(id -un)" ] && say logind Linger=yes || say logind Linger=no
+fi
+report=/var/lib/miyabi/ready.json
+if [ -r "$report" ]; then
+  say setup "$(sed -n 's/^{"version":1,"at":"\\([0-9TZ:-]*\\)","program":"\\([0-9a-f]*\\)".*"ready":\\([a-z]*\\).*/\\1 \\2 \\3/p' "$report")"
+  for each in $(grep -o '"step":"[a-z]*","is":"failed"' "$report" | cut -d '"' -f 4); do say unset "$each"; done
 fi
 count() { find "$root/$1" -mindepth 1 -maxdepth 1 ! -name "$2" 2>/dev/null | wc -l; }
 if [ -d "$root" ]; then

@@ -25,9 +25,9 @@ export function wish(check: string, detail: string, fix: string): Finding {
 export interface Entry {
   /** The machine that asks. */
   isHere: boolean;
-  /** The fleet file, and the node's place in it: `nodes[2]`. */
+  /** The fleet file, and the node's place in it: `nodes[2]`; null where a stack made it. */
   file: string | null;
-  path: string;
+  path: string | null;
   kinds: readonly Kind[];
   /** Where tasks work there by default; null: each agent's own folder. */
   folder: string | null;

@@ -15,6 +15,8 @@ export interface Expectation {
   /** Wall time here in ms, before it was asked and after it had answered. */
   asked: number;
   answered: number;
+  /** Beginning of the SHA-256 of the program that sets machines up now. */
+  setup: string;
 }
 
 export { NODE_PROGRAMS, WISHED_PROGRAMS } from './program.ts';
@@ -47,6 +49,8 @@ export function judgeNode(name: string, survey: Survey, wanted: Expectation, ent
     judgeOwner(of, survey, wanted.owner),
     ...judgeLimits(of, survey, wanted.agents, entry, spot),
     ...judgeLogout(of, survey, spot),
+    judgeHold(of, survey, entry, name),
+    ...(entry.isHere ? [] : [judgeSetUp(of, survey, wanted.setup, name)]),
   ];
 }
 
@@ -108,11 +112,19 @@ function judgeDisk(of: Of, { disk, home }: Survey, spot: Spot): Finding[] {
   ];
 }
 
-function judgeMemory(of: Of, { memoryKiB, availableKiB }: Survey, { file, path }: Entry, spot: Spot): Finding {
+function fewerAgents({ file, path }: Entry, count: number): string {
+  const where =
+    path === null
+      ? `in the settings of its stack: \`maxAgents: ${count}\``
+      : edited(file, `${path}.maxAgents: ${count}`);
+  return `or put fewer agents there, ${where}`;
+}
+
+function judgeMemory(of: Of, { memoryKiB, availableKiB }: Survey, entry: Entry, spot: Spot): Finding {
   if (memoryKiB === null || availableKiB === null) return good(of('memory'), 'it does not say');
   const detail = `${gib(availableKiB * 1024)} of ${gib(memoryKiB * 1024)} available`;
   if (availableKiB >= MEMORY_KIB_MIN) return good(of('memory'), detail);
-  const fewer = `or put fewer agents there, ${edited(file, `${path}.maxAgents: 1`)}`;
+  const fewer = fewerAgents(entry, 1);
   const fix = `end what needs none of it ${typed(spot, 'ps -eo rss,pid,args --sort=-rss | head')} shows what uses it; ${fewer}`;
   return bad(of('memory'), detail, sentence(fix));
 }
@@ -141,7 +153,7 @@ function judgeOwner(of: Of, { fleet }: Survey, ours: string | null): Finding {
   return bad(of('owner'), detail, 'Go on where that one is; or take the node: `fleet start --take-over`.');
 }
 
-function judgeLimits(of: Of, survey: Survey, agents: number, { file, path }: Entry, spot: Spot): Finding[] {
+function judgeLimits(of: Of, survey: Survey, agents: number, entry: Entry, spot: Spot): Finding[] {
   const { user, uid, group, processesMax, filesMax, groupProcessesMax } = survey;
   const processes = agents * PROCESSES_EACH;
   const files = Math.max(FILES_MIN, agents * FILES_EACH);
@@ -161,7 +173,7 @@ function judgeLimits(of: Of, survey: Survey, agents: number, { file, path }: Ent
   const low = limits.flatMap(([what, limit, needed, how]) => {
     if (limit === null || limit >= needed) return [];
     const fewer = Math.floor(limit / (what.startsWith('open') ? FILES_EACH : PROCESSES_EACH));
-    const fix = `${how}; or put fewer agents there, ${edited(file, `${path}.maxAgents: ${Math.max(1, fewer)}`)}`;
+    const fix = `${how}; ${fewerAgents(entry, Math.max(1, fewer))}`;
     const detail = `${limit} ${what}, ${needed} needed for ${counted(agents, 'agent')}`;
     return [bad(of('limits'), detail, sentence(limit < FILES_MIN && what.startsWith('open') ? how : fix))];
   });
@@ -183,4 +195,30 @@ function judgeLogout(of: Of, { killsAtLogout, lingers, isRoot, user, fleet }: Su
     return [wish(check, detail, fix)];
   }
   return [bad(check, 'ends what runs: KillUserProcesses=yes, and the user does not linger', fix)];
+}
+
+/** Without it the kernel chooses among all that runs there when memory ends. */
+function judgeHold(of: Of, { canHold }: Survey, { isHere }: Entry, name: string): Finding {
+  const check = of('memory of agents');
+  if (canHold) return good(check, 'held: one that takes too much ends alone');
+  const fix = isHere
+    ? 'This needs systemd, and a user who lingers: `loginctl enable-linger`.'
+    : sentence(`\`fleet setup ${name}\` makes it so where the machine can`);
+  return wish(check, 'not held: one that takes too much may end others with it', fix);
+}
+
+/** A machine may be right without: what agents need is judged above, one by one. */
+function judgeSetUp(of: Of, { setup }: Survey, program: string, name: string): Finding {
+  const check = of('set-up');
+  const again = `\`fleet setup ${name}\``;
+  const first = sentence(`\`fleet setup ${name} --dry-run\` shows what it would do`);
+  if (setup === null)
+    return wish(check, 'not by fleet setup: limits, logs and versions are as its owner left them', first);
+  const { at, isReady, failed } = setup;
+  if (failed.length > 0)
+    return bad(check, `${failed.join(', ')} failed at ${at}`, sentence(`${again} says why, and tries again`));
+  if (!isReady) return bad(check, `did not come to its end at ${at}`, sentence(`${again} goes on where it ended`));
+  if (setup.program !== program)
+    return wish(check, `at ${at}, by another version`, sentence(`${again} brings it up to date`));
+  return good(check, `complete since ${at}`);
 }
