@@ -21,7 +21,11 @@ interface Result {
 const ROOT = join(import.meta.dirname, '..');
 const CHECK_MS_MAX = 300_000;
 const SCRIPT_FOLDERS = ['bin', '.ci', 'bootstrap'];
-const NODE_PARTS = join(ROOT, 'bootstrap/node');
+/** Programs that are joined of parts before they go anywhere. */
+const PROGRAMS = {
+  'fleet-node': { parts: 'bootstrap/node', first: [], last: [] },
+  'node-init': { parts: 'bootstrap/setup', first: ['bootstrap/versions.env'], last: ['main "$@"'] },
+};
 /** `colors` of the tools that do not look whether they write to a terminal. */
 const COLORS = process.stdout.isTTY ? [] : ['--colors=off'];
 
@@ -82,17 +86,19 @@ function runCheck(check: Check): Result {
   return { check, passed: ended.status === 0, seconds: (performance.now() - began) / 1000 };
 }
 
-/** Shell scripts that run as they are, and one made here that holds the parts of the node's program together. */
+/** Shell scripts that run as they are, and two made here that hold the parts of programs for nodes together. */
 function listScripts(folder: string): readonly string[] {
   const scripts = SCRIPT_FOLDERS.flatMap((name) => listFolder(join(ROOT, name))).filter((path) =>
     /^#!.*\b(ba|da)?sh\b/.test(readFileSync(path, 'utf8')),
   );
-  const parts = listFolder(NODE_PARTS).filter((path) => path.endsWith('.sh'));
-  if (parts.length === 0) return scripts;
-  const joined = join(folder, 'fleet-node');
-  const lines = parts.sort(byPlace).map((path) => `# shellcheck source=${path}\n. ${path}`);
-  writeFileSync(joined, `#!/usr/bin/env bash\n${lines.join('\n')}\n`);
-  return [...scripts, joined];
+  const joined = Object.entries(PROGRAMS).map(([name, { parts, first, last }]) => {
+    const paths = listFolder(join(ROOT, parts)).filter((path) => path.endsWith('.sh'));
+    const all = [...first.map((path) => join(ROOT, path)), ...paths.sort(byPlace)];
+    const lines = all.map((path) => `# shellcheck source=${path}\n. ${path}`);
+    writeFileSync(join(folder, name), ['#!/usr/bin/env bash', ...lines, ...last, ''].join('\n'));
+    return join(folder, name);
+  });
+  return [...scripts, ...joined];
 }
 
 /** The ground first, main last: as the controller joins them. */

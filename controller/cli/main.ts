@@ -6,6 +6,7 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CommanderError } from 'commander';
 import { thisMachine } from '../machine.ts';
+import { packaged } from '../package.ts';
 import type { Door } from './door.ts';
 import { buildProgram } from './program.ts';
 
@@ -107,7 +108,7 @@ function makeDoor(): Door {
 }
 
 async function main(words: readonly string[]): Promise<number> {
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  const { version } = JSON.parse(readFileSync(packaged('package.json'), 'utf8')) as {
     version: string;
   };
   let exit = 0;

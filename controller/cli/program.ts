@@ -2,7 +2,7 @@ import type { Door } from './door.ts';
 import { declareChanging } from './program/changing.ts';
 import type { Add } from './program/flag.ts';
 import { declareLooking } from './program/looking.ts';
-import { declareNodes } from './program/nodes.ts';
+import { declareNodes, declareStacks } from './program/nodes.ts';
 import { declareRunning, declareTasks } from './program/running.ts';
 import { declareCompletion, declareSetting } from './program/setting.ts';
 import { Subcommand } from './subcommand.ts';
@@ -39,6 +39,7 @@ export function buildProgram(door: Door, version: string, done: (exit: number) =
   declareChanging(add, door);
   program.commandsGroup('Machines:');
   declareNodes(add, door);
+  declareStacks(add, door);
   program.commandsGroup('Set up:');
   declareSetting(add, door);
   declareCompletion(add, door, program);

@@ -9,9 +9,15 @@ import type { Door, GlobalOptions } from './door.ts';
 export { readOwner } from '../fleet/controller.ts';
 export { openContext } from '../operations/ask.ts';
 
-export function readFleet(door: Door, options: GlobalOptions, flags: Flags = {}): Promise<Fleet> {
+export function readFleet(
+  door: Door,
+  options: GlobalOptions,
+  flags: Flags = {},
+  isWithoutStacks = false,
+): Promise<Fleet> {
   const { file, name, home } = options;
   return loadFleet({
+    isWithoutStacks,
     file,
     env: door.env,
     cwd: door.cwd,

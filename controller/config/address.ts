@@ -96,8 +96,8 @@ function path() {
 
 const BEGINS = '`~/` is the home folder; a relative path begins at the fleet file.';
 
-const AddressMap = z.strictObject({
-  host: checked(hostFlaw).describe('A Host of the ssh configuration, a name or an address.'),
+/** All but the host. */
+export const AddressDefaults = z.strictObject({
   port: z.int({ error: PORT }).min(1, { error: PORT }).max(65_535, { error: PORT }).optional().describe('Its port.'),
   user: checked(userFlaw).optional().describe('Who to be there.'),
   identity: path().describe(`The key to use and no other. ${BEGINS}`),
@@ -112,6 +112,10 @@ const AddressMap = z.strictObject({
     .describe(
       '`ssh2`: our own; `openssh`: the system’s `ssh`; `auto`: ssh2, and ssh where the configuration needs it.',
     ),
+});
+
+const AddressMap = AddressDefaults.extend({
+  host: checked(hostFlaw).describe('A Host of the ssh configuration, a name or an address.'),
 });
 
 const AddressText = z.string().transform((written, context): WrittenAddress => {

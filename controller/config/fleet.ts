@@ -35,12 +35,19 @@ export interface Fleet {
   file: string | null;
   /** Absolute path of the folder of the ledger, the lock and the logs. */
   stateFolder: string;
+  /** Those of its stacks included. */
   nodes: readonly Node[];
+  /** How many of them, the first ones, are written down where the fleet is; the others are of its stacks. */
+  written: number;
+  /** Names of the stacks whose machines are among the nodes, as far as their outputs are pulled. */
+  stacks: readonly string[];
   agents: {
     /** `auto`: what the machines can hold. */
     count: number | 'auto';
     perVcpu: number;
     memoryGiBEach: number;
+    /** Null: half of what its node has. */
+    memoryGiBMax: number | null;
     kind: string;
     categories: readonly Category[];
   };

@@ -3,7 +3,7 @@ export type LaterFields = Readonly<Record<string, readonly string[]>>;
 
 /** Fields of the fleet file that are designed but not built: refused by name. */
 export const LATER_FLEET_FIELDS: LaterFields = {
-  '': ['stacks', 'budget', 'budgets', 'limits', 'prices', 'gateway', 'schedule', 'windows', 'ledger', 'notify'],
+  '': ['budget', 'budgets', 'limits', 'prices', 'gateway', 'schedule', 'windows', 'ledger', 'notify'],
   'nodes.*': ['ssm', 'ec2', 'power', 'window', 'idleMinutesMax'],
   'kinds.*.env.*': ['ssm', 'parameter'],
   tasks: ['files', 'workspace', 'budget', 'cacheable', 'review', 'success'],

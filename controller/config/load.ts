@@ -6,6 +6,7 @@ import { Secret } from '../secret.ts';
 import { check, type Finding, type Problem, pathText, placeFinding, placeFlaw, printProblems } from './check.ts';
 import { readBounded } from './file.ts';
 import type { Fleet, Origin } from './fleet.ts';
+import { withStacks } from './inventory.ts';
 import { LATER_FLEET_FIELDS } from './later.ts';
 import { FLEET_BYTES_MAX, SECRET_BYTES_MAX } from './limit.ts';
 import { type Environment, type Flags, type Given, givenOverrides, withOverrides } from './override.ts';
@@ -27,6 +28,8 @@ export interface FleetRequest {
   /** Relative paths on the command line and in the environment begin here. Absolute. */
   cwd: string;
   flags?: Flags;
+  /** The outputs of its stacks are not read: whoever is about to fetch them asks so. */
+  isWithoutStacks?: boolean;
 }
 
 /** The one place that reads the environment of the process. */
@@ -36,9 +39,11 @@ export function readEnvironment(source: NodeJS.ProcessEnv = process.env): Enviro
 }
 
 /** Flags over environment over fleet file over defaults. Throws FleetError `config-invalid` listing every problem. */
-export async function loadFleet({ file, env, cwd, flags = {} }: FleetRequest): Promise<Fleet> {
+export async function loadFleet({ file, env, cwd, flags = {}, isWithoutStacks = false }: FleetRequest): Promise<Fleet> {
   const { path, source } = await findSource(file ?? said(env.FLEET_FILE), cwd);
-  const isOverSsh = itemsOf(childOf(source.value, 'nodes')).some((node) => childOf(node, 'ssh') !== undefined);
+  const isElsewhere = (node: unknown) => childOf(node, 'ssh') !== undefined;
+  const isOverSsh =
+    itemsOf(childOf(source.value, 'nodes')).some(isElsewhere) || itemsOf(childOf(source.value, 'stacks')).length > 0;
   // A folder on another machine is not made from one of this machine; what is relative then is refused.
   const given = givenOverrides(flags, env).map((one) => (isOverSsh ? one : placedInside(one, cwd)));
   const wanted = withOverrides(source.value, given);
@@ -47,9 +52,12 @@ export async function loadFleet({ file, env, cwd, flags = {} }: FleetRequest): P
   const folder = path === null ? cwd : dirname(path);
   const { stateFolder, origin } = placeState(path, checked.value.name, { file, env, cwd, flags });
   const place = (written: string) => resolve(folder, written.replace(/^~(?=\/|$)/, homeOf(env)));
+  const whole = isWithoutStacks ? checked : await withStacks(checked.value, wanted, { stateFolder, place });
+  if (whole.is === 'bad') throw invalid(whole.problems);
   const variables = new Set(Object.keys(env).filter((name) => env[name] !== ''));
   return {
-    ...resolveFleet(checked.value, { file: path, stateFolder, place, variables }),
+    ...resolveFleet(whole.value, { file: path, stateFolder, place, variables }),
+    written: checked.value.nodes.length,
     origins: { ...originsOf(source.value, given), stateFolder: origin },
   };
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { Settings } from '../../infra/settings/schema.ts';
 import { ERROR_CODES } from '../errors.ts';
 import { TaskSpec } from '../task/task.ts';
 import { LATER_FLEET_FIELDS, LATER_TASK_FIELDS, type LaterFields } from './later.ts';
@@ -187,6 +188,44 @@ and printed.
 ${fieldTable(z.toJSONSchema(TaskSpec, { io: 'input' }))}
 
 Refused in this version: ${laterList(LATER_TASK_FIELDS)}, and \`agents\` by strategy.
+`;
+}
+
+/** docs/infrastructure.md */
+export function infrastructureMarkdown(): string {
+  return `${GENERATED}
+
+# Machines as code
+
+A stack is one file, \`Pulumi.NAME.yaml\`, and everything in it stands under one key, \`miyabi-fleet:settings\`. A phase is settings and
+nothing else: the program asks for no stack by its name. Stacks add up: the fleet is whatever those that are up have made.
+[runbook.md](runbook.md) says how to grow, shrink and mend; [cost.md](cost.md) what it costs.
+
+## What a stack file may say
+
+Strict: what it does not know it refuses. Every problem is told at once, with its place, its reason and what to do, before any resource is registered.
+
+${fieldTable(z.toJSONSchema(Settings, { io: 'input' }))}
+
+## What a stack makes
+
+- **Adopted machines** are imported with nothing said of them, behind five guards that cover each other's holes: \`import\` stays in the
+  program, \`protect\`, \`retainOnDelete\`, \`ignoreChanges: ["*"]\`, and a provider of their own without default tags. With \`mode: read\` they are
+  not even in the state as something owned. No \`up\`, \`destroy\`, refresh or edit of settings reaches them; tests count the calls.
+- **Nodes** come from one launch template for each group: pinned image, IMDSv2 with tokens and a hop limit of 1, encrypted gp3, stopped and not
+  terminated when they switch themselves off, tags that say project, fleet, phase, role and owner. A change of image, size, disk or user data
+  counts for nodes to come; those that are there stay as they are until somebody replaces them.
+- **Access**: SSM always, by an instance role that may do that and read exactly the named parameters. SSH from the named ranges; with none there is
+  no inbound rule at all. Ranges that let everybody in are refused.
+- **Money**: with \`budget\`, a monthly budget and, with \`runningHoursMax\`, an alarm for each node that runs for longer.
+
+Nothing that is a secret is ever in settings, user data, state or outputs: nodes read keys from SSM parameters, and the controller from its own
+environment.
+
+## What a stack says
+
+\`pulumi stack output --json\` prints \`fleet\`, in which each node has its name, instance, region, private address, user, and what is known of its
+size. \`fleet stack pull\` reads it; from then on \`stacks: [NAME]\` in the fleet file joins those nodes to the fleet.
 `;
 }
 

@@ -19,7 +19,7 @@ export interface Surroundings {
 const KEY_OF = { codex: 'OPENAI_API_KEY', claude: 'ANTHROPIC_API_KEY', command: null } as const;
 
 /** Fills in everything: built-in kinds, absolute paths, usual secrets. */
-export function resolveFleet(file: FleetFile, around: Surroundings): Omit<Fleet, 'origins'> {
+export function resolveFleet(file: FleetFile, around: Surroundings): Omit<Fleet, 'origins' | 'written'> {
   const { place } = around;
   const kindNames = new Set([...BUILT_IN_KINDS, ...Object.keys(file.kinds)]);
   return {
@@ -27,7 +27,12 @@ export function resolveFleet(file: FleetFile, around: Surroundings): Omit<Fleet,
     file: around.file,
     stateFolder: around.stateFolder,
     nodes: file.nodes.map((node) => resolveNode(node, place)),
-    agents: { ...file.agents, categories: Object.entries(file.agents.categories).map(resolveCategory) },
+    stacks: file.stacks.flatMap(({ name, file: own }) => (own === undefined ? [name] : [])),
+    agents: {
+      ...file.agents,
+      memoryGiBMax: file.agents.memoryGiBMax ?? null,
+      categories: Object.entries(file.agents.categories).map(resolveCategory),
+    },
     kinds: [...kindNames].map((name) => resolveKind(name, file.kinds[name], around)),
     tasks: {
       timeoutSeconds: file.tasks.timeout,
@@ -107,9 +112,11 @@ function resolveKind(name: string, entry: FleetFile['kinds'][string] | undefined
 const SETTINGS = [
   'name',
   'nodes',
+  'stacks',
   'agents.count',
   'agents.perVcpu',
   'agents.memoryGiBEach',
+  'agents.memoryGiBMax',
   'agents.kind',
   'agents.categories',
   'kinds',

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { AGENT_NUMBER_MAX, CategoryName, Duration, Name, text } from '../task/task.ts';
 import { SshEntry } from './address.ts';
+import { StackEntry } from './stack.ts';
 
 export const BUILT_IN_KINDS = ['codex', 'claude', 'command'] as const;
 
@@ -129,6 +130,11 @@ const AgentsSection = z.strictObject({
     .describe('How many agents there are to be. `auto`: what the machines can hold.'),
   perVcpu: amount(0, 1000).default(1).describe('Most agents for each vCPU of a node.'),
   memoryGiBEach: amount(0, 1024).default(1).describe('Memory counted for each agent, in GiB.'),
+  memoryGiBMax: amount(0, 1024)
+    .optional()
+    .describe(
+      'Most memory of one agent and all it begins, in GiB: past it the kernel ends what takes most of it, and nothing else. Default: half of what its node has.',
+    ),
   kind: Name.default('codex').describe('Kind of agents whose category says none.'),
   categories: z
     .record(CategoryName, CategoryEntry)
@@ -162,7 +168,12 @@ export const FleetFile = z.strictObject({
     .min(1, { error: 'expected at least one node' })
     .max(1000)
     .default([{ name: 'here', local: true, labels: [] }])
-    .describe('The machines. Default: this machine, under the name `here`.'),
+    .describe('The machines. Default: this machine, under the name `here`; none where there are stacks.'),
+  stacks: z
+    .array(StackEntry)
+    .max(20)
+    .default([])
+    .describe('Stacks whose machines join these, as `fleet stack pull` last read them.'),
   agents: AgentsSection.prefault({}).describe('How many agents, of which kind, and what for.'),
   kinds: z
     .record(Name, KindEntry)

@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import { resolve } from 'node:path';
 import { check, type Problem, pathText, printProblems } from '../config/check.ts';
 import type { Fleet } from '../config/fleet.ts';
+import { withStacks } from '../config/inventory.ts';
 import { LATER_FLEET_FIELDS } from '../config/later.ts';
 import { loadFleet, NO_FLEET_FILE } from '../config/load.ts';
 import { type Environment, givenOverrides, withOverrides } from '../config/override.ts';
@@ -67,9 +68,12 @@ async function fleetOf(value: unknown, { env, cwd, home }: Surroundings): Promis
   const places = { env: { HOME, XDG_STATE_HOME, FLEET_HOME }, cwd, flags: { name, home } };
   const { stateFolder, origins } = await loadFleet({ file: NO_FLEET_FILE, ...places });
   const place = (written: string) => resolve(cwd, written.replace(/^~(?=\/|$)/, HOME));
+  const whole = await withStacks(checked.value, wanted, { stateFolder, place });
+  if (whole.is === 'bad') throw new FleetError('config-invalid', printProblems(whole.problems), { hint: FIELDS_HINT });
   const variables = new Set(Object.keys(env).filter((variable) => env[variable] !== ''));
   return {
-    ...resolveFleet(checked.value, { file: null, stateFolder, place, variables }),
+    ...resolveFleet(whole.value, { file: null, stateFolder, place, variables }),
+    written: checked.value.nodes.length,
     origins: { ...originsOf(value, given), stateFolder: origins.stateFolder ?? 'default' },
   };
 }

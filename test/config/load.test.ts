@@ -28,6 +28,7 @@ describe('a fleet is put together', () => {
       count: 'auto',
       perVcpu: 1,
       memoryGiBEach: 1,
+      memoryGiBMax: null,
       kind: 'codex',
       categories: [
         { name: 'coding', share: 35, kind: null, strict: false },

@@ -50,9 +50,9 @@ const MEANING: Bad[] = [
   },
   {
     why: 'each field that is not built',
-    text: 'stacks: [phase1]\nnodes: [{ name: a, local: true, ssm: {}, ec2: {} }]\ntasks: { workspace: tree }\n',
+    text: 'gateway: {}\nnodes: [{ name: a, local: true, ssm: {}, ec2: {} }]\ntasks: { workspace: tree }\n',
     said: [
-      '1:1 stacks: not in this version',
+      '1:1 gateway: not in this version',
       '2:33 nodes[0].ssm: not in this version',
       '2:42 nodes[0].ec2: not in this version',
       '3:10 tasks.workspace: not in this version',

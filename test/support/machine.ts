@@ -4,7 +4,19 @@ import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 
 /** What some tests need from outside the repository: programs, and `rig`: machines that boot (test/rig). */
-export const CAPABILITIES = ['tmux', 'jq', 'shellcheck', 'sshd', 'fish', 'codex', 'claude', 'chromium', 'rig'] as const;
+export const CAPABILITIES = [
+  'tmux',
+  'jq',
+  'shellcheck',
+  'sshd',
+  'fish',
+  'codex',
+  'claude',
+  'chromium',
+  'rig',
+  'pulumi',
+  'moto',
+] as const;
 export type Capability = (typeof CAPABILITIES)[number];
 
 /** A program that answered, or the reason why there is none. */
@@ -12,7 +24,7 @@ export type Finding =
   | { name: Capability; is: 'present'; program: string; version: string }
   | { name: Capability; is: 'absent'; why: string };
 
-const ASK_VERSION: Readonly<Record<Capability, string>> = {
+const ASK_VERSION: Partial<Readonly<Record<Capability, string>>> = {
   tmux: '-V',
   jq: '--version',
   shellcheck: '--version',
@@ -21,7 +33,6 @@ const ASK_VERSION: Readonly<Record<Capability, string>> = {
   codex: '--version',
   claude: '--version',
   chromium: '--version',
-  rig: '--version',
 };
 type Tool = 'codex' | 'claude';
 /** Package of a program where it has another name. */
@@ -38,8 +49,17 @@ function isTool(name: Capability): name is Tool {
   return name === 'codex' || name === 'claude';
 }
 
+type OwnFinding = { is: 'present'; program: string; version: string } | { is: 'absent'; why: string };
+
+/** Those that are more than a program in PATH, or a package of the system. */
+const FINDERS: Partial<Readonly<Record<Capability, () => Promise<OwnFinding>>>> = {
+  rig: async () => (await import('../rig/lack.ts')).findRig(tell),
+  pulumi: async () => (await import('../engine/install.ts')).findPulumi(findProgram('pulumi'), tell),
+  moto: async () => (await import('../engine/install.ts')).findMoto(findProgram('moto'), tell),
+};
+
 /** The program by which a capability is known, where it is not called like it. */
-const PROGRAMS: Partial<Readonly<Record<string, string>>> = { rig: 'systemd-nspawn' };
+const PROGRAMS: Partial<Readonly<Record<string, string>>> = { rig: 'systemd-nspawn', moto: 'moto_server' };
 
 /** Absolute path of a program in PATH or a folder of the system; undefined when it is in none of them. */
 export function findProgram(name: string): string | undefined {
@@ -51,11 +71,14 @@ export function findProgram(name: string): string | undefined {
 
 /** Finds each program, installing what may be installed on this machine. Never throws: absence is a finding. */
 export async function prepare(names: readonly Capability[]): Promise<readonly Finding[]> {
-  const missing = names.filter((name) => !isTool(name) && name !== 'rig' && findProgram(name) === undefined);
+  const missing = names.filter(
+    (name) => !isTool(name) && FINDERS[name] === undefined && findProgram(name) === undefined,
+  );
   const trouble = missing.length > 0 ? await installPackages(missing) : undefined;
   const findings: Finding[] = [];
   for (const name of names) {
-    if (name === 'rig') findings.push({ name, ...(await (await import('../rig/lack.ts')).findRig(tell)) });
+    const find = FINDERS[name];
+    if (find !== undefined) findings.push({ name, ...(await find()) });
     else findings.push(isTool(name) ? await findTool(name) : findInPath(name, trouble));
   }
   return findings;
@@ -122,7 +145,7 @@ function tell(text: string): void {
 
 function askVersion(name: Capability, program: string): Finding {
   // Old sshd has no such option: it says its version in the complaint.
-  const { error, status, stdout, stderr } = spawnSync(program, [ASK_VERSION[name]], {
+  const { error, status, stdout, stderr } = spawnSync(program, [ASK_VERSION[name] ?? '--version'], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: VERSION_MS_MAX,

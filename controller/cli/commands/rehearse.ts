@@ -8,6 +8,7 @@ import { loadTasks } from '../../config/plan.ts';
 import { FleetError } from '../../errors.ts';
 import { loadProgram } from '../../node/program.ts';
 import { removeFleet } from '../../node/shell.ts';
+import { packaged } from '../../package.ts';
 import type { Scenario } from '../../rehearsal/scenario.ts';
 import { nodeEnvironment, openLocal } from '../../transport/local.ts';
 import type { Door, GlobalOptions } from '../door.ts';
@@ -26,7 +27,7 @@ export interface RehearseOptions extends GlobalOptions {
   report?: string[];
 }
 
-const EIGHTEEN = new URL('../../../examples/eighteen/', import.meta.url);
+const EIGHTEEN = packaged('examples/eighteen/');
 /** A hang is a hang after this long here; a real fleet waits minutes. */
 const SILENCE_SECONDS = 8;
 
@@ -51,7 +52,7 @@ export async function rehearse(door: Door, files: readonly string[], options: Re
   const name = `rehearsal-${Buffer.from(door.random(3)).toString('hex')}`;
   const fleet = await rehearsalFleet(door, options, { name, tool, program, url: model.url });
   const plan = await loadTasks({
-    paths: files.length > 0 ? files : [decodeURIComponent(EIGHTEEN.pathname)],
+    paths: files.length > 0 ? files : [EIGHTEEN],
     cwd: door.cwd,
     stdin: door.stdin,
   });

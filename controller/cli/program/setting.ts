@@ -33,6 +33,7 @@ export function declareSetting(add: Add, door: Door): void {
   )
     .option('--agents <count>', 'as it would be started: how many agents, or auto', agentCount)
     .option('--kind <kind>', 'as it would be started: default kind of the agents')
+    .option('--quick', 'without a turn of each coding tool on each node')
     .option(...JSON_FLAG)
     .example('fleet doctor --agents 18')
     .exit(1, 'something is wrong');

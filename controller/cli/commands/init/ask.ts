@@ -70,7 +70,7 @@ export function judge(host: DraftNode, survey: Survey, times: { asked: number; a
     const notes = [`${host.host} does not look like Linux, which a node has to be.`];
     return { node: { ...host, notes }, isUsable: false, tools, place };
   }
-  const findings = judgeNode(host.host, survey, { ...times, tools: [], agents: vcpu ?? 1, owner: null });
+  const findings = judgeNode(host.host, survey, { ...times, tools: [], agents: vcpu ?? 1, owner: null, setup: '' });
   const notes = findings
     .filter(({ ok }) => !ok)
     .map(({ check, detail, fix }) => `${check.replace(`node ${host.host}: `, '')}: ${detail}. ${fix ?? ''}`.trim());
