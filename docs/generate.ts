@@ -7,6 +7,7 @@ import {
   configurationMarkdown,
   errorsMarkdown,
   fleetJsonSchema,
+  infrastructureMarkdown,
   taskJsonSchema,
 } from '../controller/config/reference.ts';
 import { outputSchemas } from '../controller/operations/index.ts';
@@ -23,6 +24,7 @@ export function generatedFiles(): Record<string, string> {
     'docs/cli.md': cliMarkdown(declaredProgram()),
     'docs/configuration.md': configurationMarkdown(),
     'docs/errors.md': errorsMarkdown(),
+    'docs/infrastructure.md': infrastructureMarkdown(),
     'docs/fleet.schema.json': `${JSON.stringify(fleetJsonSchema(), null, 2)}\n`,
     'docs/task.schema.json': `${JSON.stringify(taskJsonSchema(), null, 2)}\n`,
     'docs/outputs.schema.json': `${JSON.stringify(outputSchemas(), null, 2)}\n`,
