@@ -25,20 +25,23 @@ set_limits() { printf '%s %s\n' "$1" "$2" >"$FLEET_ROOT/limits.new" && mv "$FLEE
 
 # Called by an agent's worker once it stands in its group: from here on what it begins is held. AGENT
 hold_agent() {
-  local memory='' processes='' group
+  local memory='' processes='' swap=max group
   [ -n "$LIMITS" ] || return 0
   { read -r memory processes <"$FLEET_ROOT/limits"; } 2>/dev/null
-  [[ $memory =~ ^[1-9][0-9]{0,17}$ ]] || memory=
+  if [[ $memory =~ ^[1-9][0-9]{0,17}$ ]]; then swap=0; else memory=; fi
   [[ $processes =~ ^[1-9][0-9]{0,8}$ ]] || processes=
   if [ "$LIMITS" = new ]; then
     HELD="$CGROUP/$1/memory.events"
     printf '%s' "${memory:-max}" >"$CGROUP/$1/memory.max"
+    printf '%s' "$swap" >"$CGROUP/$1/memory.swap.max" # else it is slow for all before it ends
     printf '%s' "${processes:-max}" >"$CGROUP/$1/pids.max"
   else
     group="$OLD_GROUP/$1"
     HELD="$group/memory.oom_control"
     [ -d "$group" ] || mkdir -p "$group"
+    printf '%s' -1 >"$group/memory.memsw.limit_in_bytes" # with swap; the one without may never be above it
     printf '%s' "${memory:--1}" >"$group/memory.limit_in_bytes"
+    printf '%s' "${memory:--1}" >"$group/memory.memsw.limit_in_bytes"
     printf 0 >"$group/cgroup.procs"
   fi 2>/dev/null
   count_kills
