@@ -84,7 +84,7 @@ describeWith(['rig', 'tmux'], 'a fleet over SSH that loses its link, its room, i
     'loses no end on a machine whose home is full, gives the work to others, and says why',
     async (context) => {
       const scene = await aScene(context, rig());
-      const tasks = recordedTasks(TASKS, 2);
+      const tasks = recordedTasks(2 * TASKS, 2); // some are still to be given when there is no room
       await submitTo(scene, tasks);
       await untilRunning(scene, 6);
       await scene.victim.fillHome();
