@@ -79,6 +79,7 @@ function judge({ words, stack: named, mayRemove }: Call): Judged {
   const { code, out, err } = ask(['preview', ...flags, '--stack', stack, ...place]);
   const preview = Preview.safeParse(jsonIn(out)).data;
   const said = code === 0 ? [] : [`preview ended with ${code}: ${(reasonsIn(out) || err.trim()).slice(-2000)}`];
+  if (code === 0 && preview === undefined) said.push('preview printed nothing that can be judged');
   const choice: GateChoice = { mayRemove, monthlyUsd };
   return {
     problems: [...said, ...(preview === undefined ? [] : judgePreview(preview, settings, choice))],
@@ -115,17 +116,18 @@ function ask(words: readonly string[]): { code: number; out: string; err: string
   return { code: status ?? 1, out: stdout ?? '', err: error?.message ?? stderr };
 }
 
+/** Undefined: it is no JSON. */
 function jsonIn(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    return {};
+    return undefined;
   }
 }
 
 /** With --json the CLI says what went wrong in its diagnostics. */
 function reasonsIn(out: string): string {
-  const { diagnostics = [] } = jsonIn(out) as { diagnostics?: { severity?: string; message?: string }[] };
+  const { diagnostics = [] } = (jsonIn(out) ?? {}) as { diagnostics?: { severity?: string; message?: string }[] };
   return diagnostics
     .filter(({ severity }) => severity === 'error')
     .map(({ message }) => message)

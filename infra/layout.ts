@@ -1,5 +1,5 @@
 import type { OutputNode } from './outputs.ts';
-import type { Settings } from './settings/schema.ts';
+import { nodeNames, type Settings } from './settings/schema.ts';
 
 /** From settings to what is to be there: names, tags and places. Pure; the components make what this says. */
 
@@ -64,8 +64,7 @@ function layOutGroup(group: Settings['groups'][number], { region, amis }: Settin
   const { market, maxAgents = null, role } = group;
   const tags = { ...stackTags, Role: role };
   const known = { region, user: FLEET_USER, vcpu: null, memoryGiB: null, maxAgents, market, isAdopted: false };
-  const nodes = Array.from({ length: group.count }, (_, index): NodeSlot => {
-    const name = `${group.name}-${index + 1}`;
+  const nodes = nodeNames(group).map((name, index): NodeSlot => {
     // By its index, so that a node keeps its place when others come and go.
     const subnet = group.subnets[index % Math.max(1, group.subnets.length)];
     const output = { ...known, name, labels: [role] };

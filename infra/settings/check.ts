@@ -1,4 +1,4 @@
-import type { Settings } from './schema.ts';
+import { nodeNames, type Settings } from './schema.ts';
 
 /** What no single field can tell: settings that are each right and do not go together. */
 
@@ -22,9 +22,7 @@ export function checkTogether(settings: Settings): readonly Problem[] {
 function checkNames({ adopted, groups }: Settings): readonly Problem[] {
   const named = [
     ...adopted.map(({ name }, index) => ({ name, path: `adopted[${index}].name` })),
-    ...groups.flatMap(({ name, count }, index) =>
-      Array.from({ length: count }, (_, node) => ({ name: `${name}-${node + 1}`, path: `groups[${index}].name` })),
-    ),
+    ...groups.flatMap((group, index) => nodeNames(group).map((name) => ({ name, path: `groups[${index}].name` }))),
   ];
   const groupNames = groups.map(({ name }, index) => ({ name, path: `groups[${index}].name` }));
   return [...twice(named, 'a node'), ...twice(groupNames, 'a group')].filter(isFirstAt);

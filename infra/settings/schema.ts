@@ -155,3 +155,7 @@ export const Settings = z.strictObject({
     .describe('A pull request above this price fails.'),
 });
 export type Settings = z.infer<typeof Settings>;
+
+/** Names of a group's nodes, by number: its last ones go first. */
+export const nodeNames = ({ name, count }: Pick<Settings['groups'][number], 'name' | 'count'>): readonly string[] =>
+  Array.from({ length: count }, (_, index) => `${name}-${index + 1}`);

@@ -79,6 +79,21 @@ describe('the cost of the three phases', () => {
       expect.stringContaining(`${file} groups[0].instanceType: expected an instance type`),
     ]);
   });
+
+  it.each([
+    ['is not there', 'none.json', 'is not there'],
+    ['is no JSON', 'torn.json', 'is not JSON'],
+    ['is no list of prices', 'other.json', 'source: '],
+  ])('names the price file that %s', async (_, name, words) => {
+    const cwd = await scratch({
+      'Pulumi.yaml': '',
+      'Pulumi.a.yaml': stackOf('c6i.4xlarge'),
+      'torn.json': '{',
+      'other.json': '{}',
+    });
+    const { lines } = await refusal(planCost(aDoor(cwd).door, [], { prices: name }));
+    expect(lines).toEqual(expect.arrayContaining([expect.stringContaining(`${join(cwd, name)} ${words}`)]));
+  });
 });
 
 function stackOf(instanceType: string, count = '1'): string {

@@ -1,7 +1,6 @@
-import { readFile } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { parseSettings } from '../../../infra/settings/parse.ts';
-import type { Settings } from '../../../infra/settings/schema.ts';
+import { nodeNames, type Settings } from '../../../infra/settings/schema.ts';
 import { readBounded } from '../../config/file.ts';
 import { FLEET_BYTES_MAX } from '../../config/limit.ts';
 import { decode, readYaml } from '../../config/position.ts';
@@ -49,7 +48,7 @@ interface StackCost {
 export async function planCost(door: Door, files: readonly string[], options: CostOptions): Promise<number> {
   const hours = hoursOf(options.month);
   const hoursOn = hoursOnOf(options.hoursOn, hours);
-  const prices = await readPrices(options.prices);
+  const prices = await readPrices(options.prices === undefined ? PRICES : resolve(door.cwd, options.prices));
   const paths = files.length > 0 ? files : await listStackFiles(door.cwd, options.project);
   const stacks = await Promise.all(
     paths.map(async (path) => costOf(path, await readStack(path), { hours, hoursOn }, prices)),
@@ -82,11 +81,22 @@ function hoursOnOf(said: string | undefined, hours: number): number {
   });
 }
 
-async function readPrices(path: string | undefined): Promise<PriceList> {
-  const parsed = PriceList.safeParse(JSON.parse(await readFile(path ?? PRICES, 'utf8')));
+async function readPrices(path: string): Promise<PriceList> {
+  const bad = (lines: readonly string[]) =>
+    new FleetError('config-invalid', lines.map((line) => `${path} ${line}`).join('\n'), {
+      hint: 'infra/prices.json is such a list.',
+    });
+  const reading = await readBounded(path, FLEET_BYTES_MAX);
+  if (reading.is !== 'read') throw bad([reading.is === 'absent' ? 'is not there' : reading.reason]);
+  let value: unknown;
+  try {
+    value = JSON.parse(Buffer.from(reading.bytes).toString('utf8'));
+  } catch {
+    throw bad(['is not JSON']);
+  }
+  const parsed = PriceList.safeParse(value);
   if (parsed.success) return parsed.data;
-  const lines = parsed.error.issues.map(({ path: at, message }) => `${at.join('.')}: ${message}`);
-  throw new FleetError('config-invalid', `${path ?? PRICES}\n${lines.join('\n')}`);
+  throw bad(parsed.error.issues.map(({ path: at, message }) => `${at.join('.')}: ${message}`));
 }
 
 async function readStack(path: string): Promise<Settings> {
@@ -125,10 +135,8 @@ function machinesOf({ region, adopted, groups }: Settings): readonly ({ node: st
     ...adopted.map(({ name, instanceType = null, volumeGiB = null, address }) => {
       return { node: name, region, instanceType, market: 'on-demand' as const, volumeGiB, address };
     }),
-    ...groups.flatMap(({ name, count, instanceType, market, volumeGiB, address }) =>
-      Array.from({ length: count }, (_, index) => {
-        return { node: `${name}-${index + 1}`, region, instanceType, market, volumeGiB, address };
-      }),
+    ...groups.flatMap(({ instanceType, market, volumeGiB, address, ...group }) =>
+      nodeNames(group).map((node) => ({ node, region, instanceType, market, volumeGiB, address })),
     ),
   ];
 }
